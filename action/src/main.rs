@@ -1,0 +1,3 @@
+//! The action of patchlift.
+
+fn main() {}

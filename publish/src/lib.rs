@@ -1,0 +1,1 @@
+//! Where a verdict is written for people.

@@ -1,0 +1,3 @@
+//! The bridge of patchlift.
+
+fn main() {}
