@@ -1,0 +1,66 @@
+//! Which stage and which console event decided the verdict: what a reader sees first.
+
+use crate::console::EventClass;
+use crate::report::Report;
+use crate::stage::{Lane, Stage, StageResult};
+use crate::verdict::{Ending, Fault};
+
+/// The lines that show why a run ended as it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence<'a> {
+    /// Where they come from: a stage's name, or the console and its line.
+    pub from: String,
+    /// The lines as they were recorded: at least one, not yet cleaned.
+    pub lines: &'a [String],
+}
+
+impl Report {
+    /// What to show first: the excerpt of the stage that decided, or else what the console said.
+    pub fn evidence(&self) -> Option<Evidence<'_>> {
+        if let Some(stage) = self.decisive_stage().filter(|stage| !stage.excerpt.is_empty()) {
+            return Some(Evidence { from: stage.name.in_words().to_owned(), lines: &stage.excerpt });
+        }
+        let event = self.events.get(self.decisive_event()?)?;
+        let lines = if event.trace.is_empty() { std::slice::from_ref(&event.text) } else { &event.trace };
+        Some(Evidence { from: format!("Console, line {}", event.line), lines })
+    }
+
+    /// The stage that decided the ending: the first that failed by the verdict's fault, or, where no stage was
+    /// given that fault, the first that failed at all. None after a pass.
+    pub fn decisive_stage(&self) -> Option<&Stage> {
+        if self.verdict.ending == Ending::Cancelled {
+            return self.stages.iter().find(|stage| stage.result == StageResult::Interrupted);
+        }
+        let fault = self.verdict.fault()?;
+        let failed = |stage: &&Stage| stage.result.failure().is_some();
+        self.stages
+            .iter()
+            .find(|stage| stage.result.failure().is_some_and(|(by, _)| by == fault))
+            .or_else(|| self.lane(self.blamed_lane()).find(failed))
+            .or_else(|| self.stages.iter().find(failed))
+    }
+
+    /// Index in `events` of the event that decided the ending, if the console showed one.
+    pub fn decisive_event(&self) -> Option<usize> {
+        let fault = self.verdict.fault()?;
+        let decides = |class: EventClass| match fault {
+            Fault::Hardware => class == EventClass::Hardware,
+            Fault::Series | Fault::Base | Fault::Infrastructure => {
+                matches!(class, EventClass::Fatal | EventClass::BootStop)
+            }
+        };
+        let lane = self.decisive_stage().map_or(self.blamed_lane(), |stage| stage.lane);
+        let mut candidates = self
+            .events
+            .iter()
+            .enumerate()
+            .filter(|(_, event)| decides(event.class) && event.lane.is_none_or(|of| of == lane));
+        let first = candidates.clone().next();
+        // The oops with its trace says more than the panic it ends in.
+        candidates.find(|(_, event)| !event.trace.is_empty()).or(first).map(|(index, _)| index)
+    }
+
+    fn blamed_lane(&self) -> Lane {
+        if self.verdict.ending == Ending::BaseBroken { Lane::Base } else { Lane::Series }
+    }
+}
