@@ -1,0 +1,60 @@
+# The few commands of the project; `make` alone lists them. Each does its own set-up.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# Which of demo/series is taken through the path.
+SERIES ?= pass
+export PATCHLIFT_TEST_DATA ?= $(abspath $(CURDIR)/../shared/data)
+
+# .config/nextest.toml says what the profiles are.
+nextest := .ci/nextest run --locked --profile $(if $(filter true,$(CI)),ci,default)
+
+.PHONY: help
+help: ## Show this list
+	@echo "patchlift takes patch series from a mailing list onto a real POWER8 box and brings a verdict back."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "Start with 'make demo': no hardware and no account is needed, the box is emulated. It takes a series"
+	@echo "that passes; SERIES=build-error, SERIES=panic and SERIES=conflict show the other ends:"
+	@echo
+	@echo "  make demo SERIES=panic"
+	@echo
+	@echo "The first run takes about 20 minutes on two cores, the next ones a few. Ctrl-C is safe at any point."
+
+.PHONY: demo
+demo: ## Take a patch series to a verdict on an emulated POWER8 box
+	@exec demo/run $(SERIES)
+
+.PHONY: test
+test: ## Run the unit and integration tests
+	@lab/packages
+	@$(nextest) --workspace -E 'not binary(lab)'
+
+.PHONY: test-lab
+test-lab: ## Run the tests that need the emulated box
+	@lab/packages
+	@nice -n 5 lab/test
+	@PATCHLIFT_LAB=1 nice -n 5 $(nextest) -p patchlift-action --test lab
+
+.PHONY: lint
+lint: ## Check formatting, code, dependencies, scripts and workflows
+	@lab/packages
+	@.ci/apt shellcheck
+	@.ci/run lint
+
+.PHONY: bench
+bench: ## Run the benchmarks that there are
+	@shopt -s nullglob; found=(benches/*.rs */benches/*.rs); \
+	if (( $${#found[@]} == 0 )); then echo "there are no benchmarks yet"; exit 0; fi; \
+	printf 'benchmark: %s\n' "$${found[@]}"; cargo bench --locked --workspace --benches
+
+.PHONY: clean
+clean: ## Remove what was built here, and the demo's cache
+	@cargo clean
+	@lab/down --all 2>/dev/null || true
+	@cache=$${PATCHLIFT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/patchlift}; \
+	rm -rf -- "$$cache/demo" "$$cache/lab" "$$cache/tools" "$$cache/ccache"; echo "removed the cache in $$cache"
