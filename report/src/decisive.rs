@@ -1,9 +1,11 @@
 //! Which stage and which console event decided the verdict: what a reader sees first.
 
+use crate::clean::line;
 use crate::console::EventClass;
 use crate::report::Report;
 use crate::stage::{Lane, Stage, StageResult};
 use crate::verdict::{Ending, Fault};
+use crate::words::LINE_MAX;
 
 /// The lines that show why a run ended as it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,15 @@ impl Report {
         let first = candidates.clone().next();
         // The oops with its trace says more than the panic it ends in.
         candidates.find(|(_, event)| !event.trace.is_empty()).or(first).map(|(index, _)| index)
+    }
+
+    /// Why no stage of a lane was run, where none was: the reason of its first skipped stage.
+    pub fn why_lane_never_ran(&self, lane: Lane) -> Option<String> {
+        let mut stages = self.lane(lane);
+        let StageResult::Skipped { reason } = &stages.next()?.result else { return None };
+        stages
+            .all(|stage| matches!(stage.result, StageResult::Skipped { .. }))
+            .then(|| line(reason, LINE_MAX))
     }
 
     fn blamed_lane(&self) -> Lane {

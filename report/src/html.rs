@@ -18,7 +18,7 @@ use crate::words::{self, LINE_MAX, Tone};
 const CSS: &str = include_str!("../templates/report.css");
 
 /// The source expression that lets the browser take [`CSS`] and no other style; a test compares it.
-const CSS_HASH: &str = "sha256-TODO";
+const CSS_HASH: &str = "sha256-Wq/0ca5v65jkjxpHbvFJgFTuM5AimTAAME+pVNoqTHA=";
 
 /// Most rows of one table. A page with more of them is of no use to anybody; `report.json` has them all.
 const ROWS_MAX: usize = 2000;
@@ -57,8 +57,7 @@ struct VerdictView {
     ending: &'static str,
     title: String,
     series: String,
-    version: u32,
-    author: String,
+    tested: String,
     summary: String,
     blame: &'static str,
     who_acts: &'static str,
@@ -69,7 +68,8 @@ struct VerdictView {
 
 /// What decided: the stage, its reason, the lines that show it.
 struct Cause {
-    stage: String,
+    stage: &'static str,
+    lane: String,
     reason: String,
     excerpt: String,
 }
@@ -83,6 +83,8 @@ struct LaneView {
     title: &'static str,
     slug: String,
     total: String,
+    /// Why nothing of it was run, where nothing was.
+    never_ran: Option<String>,
     stages: Vec<StageView>,
 }
 
@@ -171,8 +173,7 @@ fn verdict_view(report: &Report) -> VerdictView {
         ending: words::ending(ending),
         title: line(&report.verdict.title, words::TITLE_MAX),
         series: report.series_title(),
-        version: report.series.version,
-        author: line(&report.series.author, LINE_MAX),
+        tested: report.tested_in_one_line(),
         summary: line(&report.verdict.summary, words::SUMMARY_MAX),
         blame: words::blame(ending),
         who_acts: words::who_acts(ending),
@@ -185,7 +186,8 @@ fn verdict_view(report: &Report) -> VerdictView {
 fn cause(report: &Report) -> Option<Cause> {
     let stage = report.decisive_stage()?;
     Some(Cause {
-        stage: format!("{}: {}", words::lane(stage.lane), stage.name.in_words().to_lowercase()),
+        stage: stage.name.in_words(),
+        lane: stage.lane.to_string(),
         reason: words::stage_reason(&stage.result),
         excerpt: excerpt(&stage.excerpt),
     })
@@ -202,6 +204,7 @@ fn lane_view(report: &Report, lane: Lane) -> Option<LaneView> {
         title: words::lane(lane),
         slug: lane.to_string(),
         total: words::duration(total),
+        never_ran: report.why_lane_never_ran(lane),
         stages,
     })
 }
@@ -242,7 +245,7 @@ impl TestView {
     fn new(row: &Compared<'_>) -> Self {
         let word =
             |test: Option<&TestResult>| test.map_or("no result", |test| words::test_status(test.status));
-        let tone = words::test_tone(row.series);
+        let tone = words::test_tone(row);
         let text =
             |of: fn(&TestResult) -> &str| row.series.map_or(String::new(), |test| line(of(test), LINE_MAX));
         Self {

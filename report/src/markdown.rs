@@ -43,12 +43,7 @@ impl Report {
             }
         });
         for lane in [Lane::Base, Lane::Series] {
-            let mut stages = self.lane(lane).peekable();
-            if stages.peek().is_some() {
-                page.section(&format!("Stages: {}", words::lane(lane).to_lowercase()), |page| {
-                    page.table(&["Stage", "Result", "Time", "Why"], stages.map(stage_row));
-                });
-            }
+            stages(&mut page, self, lane);
         }
         let tests = self.compared_tests();
         if !tests.is_empty() {
@@ -92,6 +87,20 @@ fn cause(page: &mut Page, report: &Report) {
         if let Some(evidence) = evidence {
             page.text(&format!("\n{}:\n\n", evidence.from));
             page.fenced("text", evidence.lines);
+        }
+    });
+}
+
+fn stages(page: &mut Page, report: &Report, lane: Lane) {
+    let mut stages = report.lane(lane).peekable();
+    if stages.peek().is_none() {
+        return;
+    }
+    page.section(&format!("Stages: {}", words::lane(lane).to_lowercase()), |page| {
+        if let Some(why) = report.why_lane_never_ran(lane) {
+            page.text(&format!("None of them was run: {}\n", code(&why, LINE_MAX)));
+        } else {
+            page.table(&["Stage", "Result", "Time", "Why"], stages.map(stage_row));
         }
     });
 }

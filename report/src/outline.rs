@@ -39,6 +39,25 @@ impl Report {
         if title.trim().is_empty() { "A series without a title".to_owned() } else { title }
     }
 
+    /// What was tested on what, for the line below a title: `v2, 3 patches, by … on p8-lab-1, POWER8`.
+    pub fn tested_in_one_line(&self) -> String {
+        let part = |before: &str, text: &str| {
+            let text = line(text, 120);
+            if text.trim().is_empty() { String::new() } else { format!("{before}{}", text.trim()) }
+        };
+        // What follows the first comma of a CPU's name are its options.
+        let cpu = self.machine.cpu.split(',').next().unwrap_or_default();
+        format!(
+            "v{}, {}{}{}{}{}",
+            self.series.version,
+            counted(self.series.patches.len(), "patch", "patches"),
+            part(", by ", &self.series.author),
+            part(", on top of ", &self.base.branch),
+            part(", tested on ", &self.machine.name),
+            part(", ", cpu),
+        )
+    }
+
     /// What was tested: author, version and size, commits.
     pub fn tested(&self) -> Vec<Row> {
         let series = &self.series;

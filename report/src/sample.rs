@@ -292,6 +292,7 @@ fn stages(ending: Ending, clock: &mut Clock) -> Vec<Stage> {
                     stage.result =
                         StageResult::Skipped { reason: format!("not reached: \"{why}\" did not pass") };
                     stage.ended = stage.started;
+                    stage.log = None;
                     stage.facts.clear();
                 }
                 _ => {}

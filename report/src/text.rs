@@ -111,7 +111,7 @@ fn verdict(out: &mut String, report: &Report, style: &TextStyle) {
     let rule = if style.unicode { "━" } else { "=" };
     let _ = writeln!(out, "\n{}", style.paint(tone, &rule.repeat(style.columns().min(72))));
     let title = format!("{}: {}", words::ending(ending), line(&report.verdict.title, words::TITLE_MAX));
-    style.wrapped(out, &format!("{} ", style.ending_symbol(tone)), &title, |text| {
+    style.wrapped(out, &format!("{} ", style.tone_symbol(tone)), &title, |text| {
         style.paint(tone, &style.bold(text))
     });
     for text in [
@@ -140,7 +140,7 @@ fn tests(out: &mut String, rows: &[Compared<'_>], style: &TextStyle) {
     let name_columns = rows.iter().map(|row| row.name.width()).max().unwrap_or(0).clamp(4, 44);
     let _ = writeln!(out, "\n  {:<name_columns$}  {:<11}  {:>11}  {:<11}", "test", "series", "time", "base");
     for row in rows.iter().take(LIST_MAX) {
-        let tone = words::test_tone(row.series);
+        let tone = words::test_tone(row);
         let name = style.cut(&line(row.name, LINE_MAX), name_columns);
         let pad = name_columns.saturating_sub(name.width());
         let word = |test: Option<&TestResult>| test.map_or("-", |test| words::test_status(test.status));
@@ -154,7 +154,7 @@ fn tests(out: &mut String, rows: &[Compared<'_>], style: &TextStyle) {
         let _ = writeln!(
             out,
             "{} {name}{:pad$}  {}{}",
-            style.paint(tone, style.test_symbol(row.series)),
+            style.paint(tone, style.tone_symbol(tone)),
             "",
             style.paint(tone, &head),
             style.cut(&tail, room.max(8)),
@@ -182,8 +182,8 @@ impl TextStyle {
         }
     }
 
-    fn test_symbol(&self, test: Option<&TestResult>) -> &'static str {
-        match (words::test_tone(test), self.unicode) {
+    fn tone_symbol(&self, tone: Tone) -> &'static str {
+        match (tone, self.unicode) {
             (Tone::Good, true) => "✓",
             (Tone::Good, false) => "+",
             (Tone::Bad, true) => "✗",
@@ -191,16 +191,6 @@ impl TextStyle {
             (Tone::Warn, _) => "!",
             (Tone::Calm, true) => "·",
             (Tone::Calm, false) => "-",
-        }
-    }
-
-    fn ending_symbol(&self, tone: Tone) -> &'static str {
-        match (tone, self.unicode) {
-            (Tone::Good, true) => "✓",
-            (Tone::Good, false) => "+",
-            (Tone::Bad, true) => "✗",
-            (Tone::Bad, false) => "x",
-            (Tone::Warn | Tone::Calm, _) => "!",
         }
     }
 

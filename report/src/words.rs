@@ -1,8 +1,8 @@
 //! The fixed sentences. Every place that shows a report says the same thing in the same words.
 
-use crate::comparison::Change;
+use crate::comparison::{Change, Compared};
 use crate::console::EventClass;
-use crate::report::{RollBack, TestResult, TestStatus};
+use crate::report::{RollBack, TestStatus};
 use crate::stage::{Lane, StageResult};
 use crate::verdict::Ending;
 use crate::{Report, clean};
@@ -173,10 +173,11 @@ pub fn test_status(status: TestStatus) -> &'static str {
     }
 }
 
-/// The tone of a test's own result, whatever the base did.
-pub fn test_tone(test: Option<&TestResult>) -> Tone {
-    match test.map(|test| test.status) {
+/// The tone of a test: a failure that the base shares is not the series' doing.
+pub fn test_tone(row: &Compared<'_>) -> Tone {
+    match row.series.map(|test| test.status) {
         Some(TestStatus::Pass) => Tone::Good,
+        Some(TestStatus::Fail | TestStatus::Error) if row.change == Change::KnownFailure => Tone::Warn,
         Some(TestStatus::Fail | TestStatus::Error) => Tone::Bad,
         Some(TestStatus::Warn | TestStatus::Interrupted) => Tone::Warn,
         Some(TestStatus::Skip | TestStatus::Cancel) | None => Tone::Calm,
