@@ -1,3 +1,11 @@
-//! The action of patchlift.
+//! The action of patchlift: arguments in, exit code out.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    ExitCode::from(cli::run(cli::Cli::parse()))
+}
