@@ -1,30 +1,50 @@
 //! Which stage and which console event decided the verdict: what a reader sees first.
 
+use std::fmt;
+
 use crate::clean::line;
 use crate::console::EventClass;
 use crate::report::Report;
-use crate::stage::{Lane, Stage, StageResult};
+use crate::stage::{Lane, Stage, StageName, StageResult};
 use crate::verdict::{Ending, Fault};
 use crate::words::LINE_MAX;
 
 /// The lines that show why a run ended as it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence<'a> {
-    /// Where they come from: a stage's name, or the console and its line.
-    pub from: String,
+    /// Where they come from.
+    pub from: Source,
     /// The lines as they were recorded: at least one, not yet cleaned.
     pub lines: &'a [String],
+}
+
+/// Where the lines of [`Evidence`] come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The excerpt of the stage that decided.
+    Stage(StageName),
+    /// The console, from this line on.
+    Console(u64),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stage(name) => f.write_str(name.in_words()),
+            Self::Console(line) => write!(f, "Console, line {line}"),
+        }
+    }
 }
 
 impl Report {
     /// What to show first: the excerpt of the stage that decided, or else what the console said.
     pub fn evidence(&self) -> Option<Evidence<'_>> {
         if let Some(stage) = self.decisive_stage().filter(|stage| !stage.excerpt.is_empty()) {
-            return Some(Evidence { from: stage.name.in_words().to_owned(), lines: &stage.excerpt });
+            return Some(Evidence { from: Source::Stage(stage.name), lines: &stage.excerpt });
         }
         let event = self.events.get(self.decisive_event()?)?;
         let lines = if event.trace.is_empty() { std::slice::from_ref(&event.text) } else { &event.trace };
-        Some(Evidence { from: format!("Console, line {}", event.line), lines })
+        Some(Evidence { from: Source::Console(event.line), lines })
     }
 
     /// The stage that decided the ending: the first that failed by the verdict's fault, or, where no stage was

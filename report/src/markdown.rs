@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use crate::clean::line;
 use crate::comparison::Compared;
+use crate::decisive::Source;
 use crate::outline::{Kind, Row};
 use crate::report::{Report, TestResult};
 use crate::stage::{Lane, Stage, StageResult};
@@ -85,7 +86,10 @@ fn cause(page: &mut Page, report: &Report) {
             page.text(&format!("{} ({}): {reason}\n", stage.name.in_words(), stage.lane));
         }
         if let Some(evidence) = evidence {
-            page.text(&format!("\n{}:\n\n", evidence.from));
+            match evidence.from {
+                Source::Stage(_) => page.text("\n"),
+                Source::Console(_) => page.text(&format!("\n{}:\n\n", evidence.from)),
+            };
             page.fenced("text", evidence.lines);
         }
     });
@@ -165,24 +169,26 @@ fn tone_symbol(tone: Tone) -> &'static str {
 
 /// Text as prose in which nothing is markup, a mention, a reference or a link.
 fn prose(text: &str, max: usize) -> String {
+    let text = line(text, max);
     let mut out = String::new();
-    for c in line(text, max).trim_start().chars() {
-        match c {
-            // A backslash would not stop these two: GitHub looks for mentions and references in the finished
-            // text. A zero-width space does, and keeps what people read.
-            '@' | '#' => {
-                let _ = write!(out, "{c}&#8203;");
-            }
-            // Dots and colons too: they make bare addresses into links.
-            '.' | ':' => {
-                let _ = write!(out, "\\{c}&#8203;");
-            }
-            ',' | ';' | '\'' | '"' | '?' | '%' | '/' => out.push(c),
-            c if c.is_ascii_punctuation() => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
+    let mut rest = text.trim_start().chars();
+    while let Some(c) = rest.next() {
+        if c.is_ascii_punctuation() && !",;'\"?%/".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+        // GitHub looks for mentions, references and addresses in the finished text, where a backslash is gone.
+        // A zero-width space stops it and keeps what people read.
+        let next = rest.clone().next();
+        let starts_word = next.is_some_and(|next| next.is_alphanumeric() || "_-".contains(next));
+        let linked = match c {
+            '@' | '#' => starts_word,
+            ':' => next == Some('/'),
+            '.' => starts_word && out.to_ascii_lowercase().ends_with("www\\."),
+            _ => false,
+        };
+        if linked {
+            out.push_str("&#8203;");
         }
     }
     out

@@ -29,6 +29,9 @@ impl Default for TextStyle {
     }
 }
 
+/// Columns from which stages are shown in columns: below, the longest result would leave its reason no room.
+const ALIGNED_FROM: usize = 80;
+
 /// Most tests and patches listed on a terminal; the HTML report has them all.
 const LIST_MAX: usize = 40;
 
@@ -39,22 +42,26 @@ const LIST_MAX: usize = 40;
 /// ```
 pub fn stage_line(stage: &Stage, style: &TextStyle) -> String {
     let tone = words::stage_tone(&stage.result);
+    let symbol = style.paint(tone, style.stage_symbol(&stage.result));
+    let name = stage.name.in_words();
     let time = match stage.result {
         StageResult::Skipped { .. } => String::new(),
         _ => words::duration(stage.seconds()),
     };
-    let name_columns = StageName::ALL.iter().map(|name| name.in_words().width()).max().unwrap_or(0);
-    let head =
-        format!("{:<6}  {:<name_columns$}  {time:>11}  ", stage.lane.to_string(), stage.name.in_words());
     let result = words::stage_result(&stage.result);
     let reason = match words::stage_reason(&stage.result) {
         reason if reason.is_empty() => facts(stage),
         reason => reason,
     };
+    if style.columns() < ALIGNED_FROM {
+        let text = format!("{name} ({}) {result} {time} {reason}", stage.lane);
+        return format!("{symbol} {}", style.cut(text.trim_end(), style.columns() - 2));
+    }
+    let name_columns = StageName::ALL.iter().map(|name| name.in_words().width()).max().unwrap_or(0);
+    let head = format!("{:<6}  {name:<name_columns$}  {time:>11}  ", stage.lane.to_string());
     let room = style.columns().saturating_sub(2 + head.width() + result.width() + 2);
-    let mut out = format!("{} {head}", style.paint(tone, style.stage_symbol(&stage.result)));
-    out.push_str(&style.paint(tone, &result));
-    if !reason.is_empty() && room > 8 {
+    let mut out = format!("{symbol} {head}{}", style.paint(tone, &result));
+    if !reason.is_empty() {
         let _ = write!(out, "  {}", style.cut(&reason, room));
     }
     out
@@ -95,7 +102,7 @@ const EVIDENCE_MAX: usize = 30;
 
 fn evidence(out: &mut String, report: &Report, style: &TextStyle) {
     let Some(evidence) = report.evidence() else { return };
-    let _ = writeln!(out, "\n{}", style.dim(&evidence.from));
+    let _ = writeln!(out, "\n{}", style.dim(&evidence.from.to_string()));
     for text in evidence.lines.iter().take(EVIDENCE_MAX) {
         let _ = writeln!(out, "  {}", style.cut(&line(text, LINE_MAX), style.columns() - 2));
     }
@@ -137,8 +144,9 @@ fn tests(out: &mut String, rows: &[Compared<'_>], style: &TextStyle) {
     if rows.is_empty() {
         return;
     }
-    let name_columns = rows.iter().map(|row| row.name.width()).max().unwrap_or(0).clamp(4, 44);
-    let _ = writeln!(out, "\n  {:<name_columns$}  {:<11}  {:>11}  {:<11}", "test", "series", "time", "base");
+    let name_columns =
+        rows.iter().map(|row| line(row.name, LINE_MAX).width()).max().unwrap_or(0).clamp(4, 44);
+    let _ = writeln!(out, "\n  {:<name_columns$}  {:<11}  {:>11}  base", "test", "series", "time");
     for row in rows.iter().take(LIST_MAX) {
         let tone = words::test_tone(row);
         let name = style.cut(&line(row.name, LINE_MAX), name_columns);
