@@ -28,16 +28,16 @@ moving_line() {
 }
 
 # Starts a command in a process group of its own; sets $started to its pid.
-#   start LOG COMMAND...      LOG is a file, or - for the terminal
+#   start LOG COMMAND...      LOG is a file, or - for the terminal; the lock of the demo, 8, stays here
 start() {
     local log=$1
     shift
     # Job control, for this one line, is what gives a background job its own group and leaves SIGINT alone.
     set -m
     if [[ $log == - ]]; then
-        "$@" </dev/null &
+        "$@" </dev/null 8>&- &
     else
-        "$@" </dev/null >"$log" 2>&1 &
+        "$@" </dev/null >"$log" 2>&1 8>&- &
     fi
     started=$!
     set +m
