@@ -71,8 +71,8 @@ fn checked_html(report: &Report) -> String {
     text
 }
 
-/// What GitHub's parser makes of the report's Markdown: text of code, and text of prose.
-fn checked_markdown(report: &Report) -> (Vec<String>, String) {
+/// What GitHub's parser makes of the report's Markdown: the texts in code, and the headings of its sections.
+fn checked_markdown(report: &Report) -> (Vec<String>, Vec<String>) {
     let markdown = report.to_markdown();
     assert!(markdown.chars().all(|c| c == '\n' || !c.is_control()), "a control character");
     let mut options = Options::default();
@@ -85,20 +85,22 @@ fn checked_markdown(report: &Report) -> (Vec<String>, String) {
     options.extension.alerts = true;
     let arena = Arena::new();
     let root = parse_document(&arena, &markdown, &options);
-    let (mut code, mut prose) = (Vec::new(), String::new());
+    let (mut code, mut headings, mut prose) = (Vec::new(), Vec::new(), String::new());
     for node in root.descendants() {
         match &node.data.borrow().value {
             NodeValue::Code(span) => code.push(span.literal.clone()),
             NodeValue::CodeBlock(block) => code.push(block.literal.clone()),
             NodeValue::Text(text) => prose.push_str(text),
             NodeValue::SoftBreak | NodeValue::Paragraph => prose.push('\n'),
-            NodeValue::Heading(heading) => assert!(is_ours(node), "a heading of level {}", heading.level),
+            NodeValue::Heading(heading) => {
+                prose.push('\n');
+                let text = text_of(node);
+                assert!(is_ours(&text), "a heading of level {}: {text}", heading.level);
+                headings.extend((heading.level == 3).then_some(text));
+            }
             NodeValue::Link(link) => assert_eq!(report.series.url.as_deref(), Some(link.url.as_str())),
-            NodeValue::Document
-            | NodeValue::Strong
-            | NodeValue::Table(_)
-            | NodeValue::TableRow(_)
-            | NodeValue::TableCell => {}
+            NodeValue::Document | NodeValue::Strong | NodeValue::Table(_) | NodeValue::TableRow(_) => {}
+            NodeValue::TableCell => prose.push('\n'),
             other => panic!("{other:?} in:\n{markdown}"),
         }
     }
@@ -107,21 +109,22 @@ fn checked_markdown(report: &Report) -> (Vec<String>, String) {
         .filter(|(at, _)| prose[at + 1..].starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-'));
     assert_eq!(mentions.count(), 0, "a mention or a reference in {prose:?}");
     assert!(!prose.contains("://"), "an address in {prose:?}");
-    (code, prose)
+    (code, headings)
 }
 
-fn is_ours<'a>(heading: &'a AstNode<'a>) -> bool {
-    let text: String = heading
-        .descendants()
-        .filter_map(|node| match &node.data.borrow().value {
-            NodeValue::Text(text) => Some(text.to_string()),
-            _ => None,
-        })
-        .collect();
+fn text_of<'a>(node: &'a AstNode<'a>) -> String {
+    let text = |node: &'a AstNode<'a>| match &node.data.borrow().value {
+        NodeValue::Text(text) => Some(text.to_string()),
+        _ => None,
+    };
+    node.descendants().filter_map(text).collect()
+}
+
+fn is_ours(heading: &str) -> bool {
     let sections = ["What went wrong", "To repeat it", "What was tested, on what", "Tests", "Console"];
-    sections.contains(&text.as_str())
-        || text.starts_with("Stages: ")
-        || text.starts_with(['✅', '❌', '⚠', '➖'])
+    sections.contains(&heading)
+        || heading.starts_with("Stages: ")
+        || heading.starts_with(['✅', '❌', '⚠', '➖'])
 }
 
 /// No escape sequence but the colours that the style asks for, no line that is too long.
@@ -160,7 +163,12 @@ fn hostile_text_stays_text_in_every_field() {
             let html = checked_html(&report);
             let times = html.matches(shown.trim()).count();
             assert!(times >= 10, "{shown:?} is on the page {times} times");
-            let (code, _) = checked_markdown(&report);
+            let (code, headings) = checked_markdown(&report);
+            assert_eq!(
+                headings,
+                checked_markdown(&sample::report(ending)).1,
+                "sections hide after {shown:?}"
+            );
             let in_code = shown.trim().replace("\\|", "\\ |");
             assert!(code.iter().any(|text| text.contains(in_code.as_str())), "{shown:?} is not in {code:?}");
             check_text(&report);
