@@ -108,7 +108,8 @@ fn checked_markdown(report: &Report) -> (Vec<String>, Vec<String>) {
         .match_indices(['@', '#'])
         .filter(|(at, _)| prose[at + 1..].starts_with(|c: char| c.is_alphanumeric() || c == '_' || c == '-'));
     assert_eq!(mentions.count(), 0, "a mention or a reference in {prose:?}");
-    assert!(!prose.contains("://"), "an address in {prose:?}");
+    let linked = report.series.url.as_deref().unwrap_or_default();
+    assert!(!prose.replacen(linked, "", 1).contains("://"), "an address in {prose:?}");
     (code, headings)
 }
 
