@@ -10,8 +10,9 @@ use crate::process::{self, Exit, ProcessError};
 /// One call of ipmitool takes 0.2 s on a healthy BMC, and up to 20 s on one that is busy.
 const CALL_LIMIT: Duration = Duration::from_secs(30);
 
-/// A BMC answers late or not at all while it switches the host: that many tries, that far apart.
-const TRIES: u32 = 4;
+/// A BMC answers late or not at all while it switches the host: that many tries, that far apart. ipmitool
+/// itself needs 10 s to find out that nobody is there.
+const TRIES: u32 = 3;
 const BETWEEN_TRIES: Duration = Duration::from_secs(3);
 
 /// Whether the host has power.
@@ -95,7 +96,7 @@ impl Bmc {
         let (port, suite) = (port.to_string(), cipher_suite.to_string());
         let mut command = process::command(
             "ipmitool",
-            &["-I", "lanplus", "-C", &suite, "-H", host, "-p", &port, "-U", user, "-f"],
+            &["-I", "lanplus", "-N", "2", "-R", "2", "-C", &suite, "-H", host, "-p", &port, "-U", user, "-f"],
         );
         command.arg(password_file).args(args);
         command
@@ -205,7 +206,7 @@ mod tests {
         let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
         assert_eq!(
             args.join(" "),
-            "-I lanplus -C 3 -H 127.0.0.1 -p 1 -U u -f /run/secret chassis power status"
+            "-I lanplus -N 2 -R 2 -C 3 -H 127.0.0.1 -p 1 -U u -f /run/secret chassis power status"
         );
     }
 }
