@@ -9,6 +9,9 @@ MAKEFLAGS += --no-builtin-rules
 SERIES ?= pass
 export PATCHLIFT_TEST_DATA ?= $(abspath $(CURDIR)/../shared/data)
 
+# What building and testing the crates takes; the emulated box has a list of its own, in lab/packages.
+test_packages := gcc libc6-dev make pkg-config cmake libssl-dev git cpio openssh-client
+
 # .config/nextest.toml says what the profiles are.
 nextest := .ci/nextest run --locked --profile $(if $(filter true,$(CI)),ci,default)
 
@@ -31,7 +34,7 @@ demo: ## Take a patch series to a verdict on an emulated POWER8 box
 
 .PHONY: test
 test: ## Run the unit and integration tests
-	@lab/packages
+	@.ci/apt $(test_packages)
 	@$(nextest) --workspace -E 'not binary(lab)'
 
 .PHONY: test-lab
@@ -42,8 +45,7 @@ test-lab: ## Run the tests that need the emulated box
 
 .PHONY: lint
 lint: ## Check formatting, code, dependencies, scripts and workflows
-	@lab/packages
-	@.ci/apt shellcheck
+	@.ci/apt $(test_packages) shellcheck
 	@.ci/run lint
 
 .PHONY: bench

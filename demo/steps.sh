@@ -119,7 +119,8 @@ interrupted() {
     local signal=$1 code=$2
     trap 'trap "" INT TERM HUP; stop_all KILL 0' INT TERM HUP
     line "interrupted: ending what runs $dots (again to force it)"
-    stop_all "$signal" 60
+    # A box takes up to a minute to be back on its known-good kernel.
+    stop_all "$signal" 120
     trap '' INT TERM HUP
     after_interrupt
     exit "$code"
