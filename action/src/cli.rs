@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use patchlift_action::cancel::Cancel;
 use patchlift_action::inputs::Request;
 use patchlift_action::progress::Progress;
-use patchlift_action::run::{self, RunError, chain};
+use patchlift_action::run::{self, chain};
 use patchlift_report::Report;
 use patchlift_report::text::TextStyle;
 
@@ -90,7 +90,6 @@ fn run_series(request: Request) -> u8 {
             print(&format!("{text}\n{}\n", dir.join("report.html").display()));
             report.verdict.exit_code()
         }
-        Err(error @ RunError::Lease(_)) => complain(&error, OUR_FAULT),
         Err(error) => complain(&error, OUR_FAULT),
     }
 }

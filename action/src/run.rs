@@ -185,9 +185,6 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
-    /// Somebody else has the box.
-    #[error("cannot have the box")]
-    Lease(#[source] crate::lease::LeaseError),
     /// The report can't be put into JSON.
     #[error("cannot write the report")]
     Json(#[source] serde_json::Error),
@@ -222,7 +219,6 @@ impl Run {
 /// Only where no report can be written: see [`RunError`].
 pub fn execute(inputs: Inputs, cancel: Cancel, progress: Progress) -> Result<(Report, PathBuf), RunError> {
     let started = Timestamp::now();
-    let lease = Lease::take(&inputs.machine_dir, &inputs.machine.name).map_err(RunError::Lease)?;
     let run_id = run_id(&inputs, started);
     let dir = inputs.work.join("runs").join(&run_id);
     std::fs::create_dir_all(&dir).map_err(write_error(&dir))?;
@@ -230,7 +226,12 @@ pub fn execute(inputs: Inputs, cancel: Cancel, progress: Progress) -> Result<(Re
     let mut journal = Journal::open(&journal_path).map_err(write_error(&journal_path))?;
     let bmc = Bmc::new(inputs.machine.bmc.clone());
     let console_log = dir.join("console.log");
-    let console = Console::start(bmc.clone(), &console_log).map_err(write_error(&console_log))?;
+    // Without the lease not even the console is touched: it would be taken from the run that has the box.
+    let lease = Lease::take(&inputs.machine_dir, &inputs.machine.name);
+    let console = match &lease {
+        Ok(_) => Console::start(bmc.clone(), &console_log).map_err(write_error(&console_log))?,
+        Err(_) => Console::disconnected(&console_log),
+    };
     let machine = Machine {
         name: inputs.machine.name.clone(),
         known_good: inputs.machine.boot.known_good_release.clone(),
@@ -258,14 +259,18 @@ pub fn execute(inputs: Inputs, cancel: Cancel, progress: Progress) -> Result<(Re
     };
     run.progress.plan(&plan);
     let mut done = Vec::new();
+    let mut refused = lease.as_ref().err().map(|error| Failure::lab(error));
     for planned in plan {
-        let stage = one_stage(&mut run, planned, &done, &mut journal);
+        let stage = one_stage(&mut run, planned, &done, &mut journal, refused.take());
         run.progress.ended(&stage);
         done.push(stage);
     }
+    run.progress.finish();
     let baseline = known.or_else(|| store.learn(&run, &done));
     let report = assemble(&run, run_id, started, done, baseline);
-    if report.verdict.box_quarantined {
+    if let Ok(lease) = &lease
+        && report.verdict.box_quarantined
+    {
         lease.quarantine(&report.verdict.title);
     }
     write_report(&run.dir, &report)?;
@@ -279,8 +284,14 @@ fn run_id(inputs: &Inputs, started: Timestamp) -> String {
     format!("{}-{}-{head}", started.strftime("%Y%m%d-%H%M%S"), inputs.series.id)
 }
 
-/// Runs or skips one stage, journalled on both sides.
-fn one_stage(run: &mut Run, planned: Planned, done: &[Stage], journal: &mut Journal) -> Stage {
+/// Runs or skips one stage, journalled on both sides. `refused` is set where the run may not even begin.
+fn one_stage(
+    run: &mut Run,
+    planned: Planned,
+    done: &[Stage],
+    journal: &mut Journal,
+    refused: Option<Failure>,
+) -> Stage {
     let Planned { name, lane } = planned;
     let started = Timestamp::now();
     let ended = |result, facts, excerpt, log| Stage {
@@ -305,7 +316,7 @@ fn one_stage(run: &mut Run, planned: Planned, done: &[Stage], journal: &mut Jour
             return ended(failure.result, vec![], vec![], None);
         }
     }
-    let stage = match stages::run(run, planned) {
+    let stage = match refused.map_or_else(|| stages::run(run, planned), Err) {
         Ok(finished) => ended(StageResult::Passed, finished.facts, vec![], finished.log),
         Err(failure) => ended(failure.result, vec![], failure.excerpt, failure.log),
     };

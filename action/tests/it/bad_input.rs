@@ -1,7 +1,7 @@
 //! What is wrong is said in one line, with exit code 2, and nothing is written.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::{action, stderr};
 
@@ -47,6 +47,12 @@ impl Desk {
         let path = self.path(name);
         std::fs::write(&path, text).expect("it is written");
         path
+    }
+
+    /// The report of the run that there was.
+    fn report(&self) -> patchlift_report::Report {
+        let json = std::fs::read(self.path("work/runs/latest/report.json")).expect("a report was written");
+        patchlift_report::Report::from_json(&json).expect("it is readable")
     }
 
     /// Runs it and gives its exit code and what it said, and checks that it said one line and wrote nothing.
@@ -143,9 +149,10 @@ fn a_box_that_is_in_use() {
     let (machine, series, work) = (arg("box.toml"), arg("series.json"), arg("work"));
     let output =
         action(&["run", "--box", &machine, "--series", &series, "--work", &work, "--repo", "/nowhere"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("box p8 is in use"), "{}", stderr(&output));
-    assert!(!Path::new(&work).exists());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let report = desk.report();
+    assert!(report.verdict.summary.contains("box p8 is in use"), "{}", report.verdict.summary);
+    assert_eq!(report.verdict.ending, patchlift_report::Ending::Infrastructure);
 }
 
 /// A BMC that nobody answers for: the lab's fault, said in a report, and never the series'.
@@ -169,8 +176,7 @@ fn a_box_that_is_not_there_is_the_labs_fault() {
     ];
     let output = action(&args);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    let json = std::fs::read(desk.path("work/runs/latest/report.json")).expect("a report was written");
-    let report = patchlift_report::Report::from_json(&json).expect("it is readable");
+    let report = desk.report();
     assert_eq!(report.verdict.ending, patchlift_report::Ending::Infrastructure);
     assert_eq!(report.roll_back, patchlift_report::RollBack::NotNeeded);
     assert!(
