@@ -261,7 +261,7 @@ impl Capture {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut group = Group::start(&mut command)?;
         // ipmitool ends the session when its standard input ends, so it is held open and never written to.
-        let _input = group.child().stdin.take();
+        let input = group.child().stdin.take();
         let Some(mut output) = group.child().stdout.take() else { return Ok(()) };
         let (sender, receiver) = mpsc::sync_channel::<Vec<u8>>(256);
         let reader = std::thread::spawn(move || {
@@ -287,6 +287,12 @@ impl Capture {
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => break,
             }
+        }
+        // The end of its input lets ipmitool close the session on the BMC, too; killed, it would leave it open.
+        drop(input);
+        let deadline = Instant::now() + Duration::from_secs(1);
+        while matches!(group.child().try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
         }
         group.end();
         drop(receiver);

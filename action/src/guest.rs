@@ -59,6 +59,9 @@ pub fn initramfs(dir: &Path, cross_compile: &str, stop: Stop<'_>) -> Result<Vec<
         return Err(GuestError::Compile { exit: output.exit, said });
     }
     let init = std::fs::read(&program).map_err(file_error(&program))?;
+    for file in [&source, &program] {
+        std::fs::remove_file(file).map_err(file_error(file))?;
+    }
     archive(&init).map_err(file_error(&program))
 }
 

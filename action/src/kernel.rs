@@ -193,6 +193,8 @@ pub struct Build<'a> {
     pub local_version: &'a str,
     /// The build's log.
     pub log: &'a Path,
+    /// Where a copy of the finished `.config` is left.
+    pub config_copy: &'a Path,
     /// Time limit of each make.
     pub limit: std::time::Duration,
 }
@@ -300,6 +302,7 @@ impl Build<'_> {
             std::fs::write(&config_path, config).map_err(file_error(&config_path))?;
             self.run(self.make(&["olddefconfig"]), stop, seen)?;
         }
+        std::fs::copy(&config_path, self.config_copy).map_err(file_error(self.config_copy))?;
         let config = std::fs::read_to_string(&config_path).map_err(file_error(&config_path))?;
         let requested = requested_options(&self.recipe.fragments);
         let dropped = dropped_options(&requested, &config);

@@ -94,9 +94,14 @@ impl Bmc {
     pub fn ipmitool(&self, args: &[&str]) -> Command {
         let BmcAccess::Ipmi { host, port, user, password_file, cipher_suite } = &self.access;
         let (port, suite) = (port.to_string(), cipher_suite.to_string());
+        // Through a pipe ipmitool keeps its lines back, the one that says that the console is there among
+        // them, until the machine prints something.
         let mut command = process::command(
-            "ipmitool",
-            &["-I", "lanplus", "-N", "2", "-R", "2", "-C", &suite, "-H", host, "-p", &port, "-U", user, "-f"],
+            "stdbuf",
+            &[
+                "-oL", "ipmitool", "-I", "lanplus", "-N", "2", "-R", "2", "-C", &suite, "-H", host, "-p",
+                &port, "-U", user, "-f",
+            ],
         );
         command.arg(password_file).args(args);
         command
@@ -206,7 +211,7 @@ mod tests {
         let args: Vec<_> = command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
         assert_eq!(
             args.join(" "),
-            "-I lanplus -N 2 -R 2 -C 3 -H 127.0.0.1 -p 1 -U u -f /run/secret chassis power status"
+            "-oL ipmitool -I lanplus -N 2 -R 2 -C 3 -H 127.0.0.1 -p 1 -U u -f /run/secret chassis power status"
         );
     }
 }

@@ -33,6 +33,7 @@ fn build(run: &mut Run, lane: Lane, log: &str, stop: Stop<'_>) -> Result<Built, 
     let out = work.join("build").join(kernel::recipe_hash(&recipe, &run.compiler));
     let local_version = local_version(lane, &run.inputs.series.id, run.commit(lane));
     let (log, ccache) = (run.dir.join(log), work.join("ccache"));
+    let config_copy = run.dir.join(format!("config-{lane}"));
     let (tree, limit, compiler) =
         (run.source.dir().to_owned(), run.inputs.limits.build, run.compiler.clone());
     let build = Build {
@@ -42,6 +43,7 @@ fn build(run: &mut Run, lane: Lane, log: &str, stop: Stop<'_>) -> Result<Built, 
         recipe: &recipe,
         local_version: &local_version,
         log: &log,
+        config_copy: &config_copy,
         limit,
     };
     let mut files = 0u32;

@@ -20,6 +20,8 @@ pub(super) fn run(run: &mut Run, lane: Lane) -> Result<Done, Failure> {
     })?;
     let guest = crate::guest::initramfs(&run.dir, &run.inputs.recipe.cross_compile, stop)
         .map_err(|error| Failure::lab(&error))?;
+    // Kept beside the report for whoever wants to repeat the test; nothing of this run reads it.
+    let _ = std::fs::write(run.dir.join("guest.cpio"), &guest);
     let (path, guest_path) = paths(&built.release);
     run.progress.note(&path);
     let ssh = run.ssh()?;
