@@ -27,8 +27,9 @@ usage_error() {
 # shellcheck disable=SC2154  # $lab is the caller's
 image_dir() {
     local recipe
-    recipe=$(cd "$lab" && find image image.packages image.modules image-files -type f -print0 | LC_ALL=C sort -z |
-        xargs -0 sha256sum | sha256sum)
+    # An archive holds names, modes and links, too.
+    recipe=$(tar -C "$lab" -c --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \
+        image image.packages image.modules image-files | sha256sum)
     printf '%s\n' "$lab_cache/image-${recipe:0:12}"
 }
 
@@ -64,9 +65,11 @@ processes_of() {
         case ${program##*/} in
             ipmi_sim) program=ipmi_sim ;;
             qemu-system-*) program=qemu ;;
-            # Either of them in its first moment.
-            *) grep -qazE '^(\./power-on|.*/start-qemu)$' "$process/cmdline" 2>/dev/null || continue
-                program=qemu ;;
+            # QEMU before it is QEMU; the second name is for one that becomes it while we look.
+            *)
+                grep -qazE '^(\./power-on|patchlift-lab-.*)$' "$process/cmdline" 2>/dev/null || continue
+                program=qemu
+                ;;
         esac
         [[ -n $wanted && $wanted != "$program" ]] || printf '%s\n' "${process#/proc/}"
     done
