@@ -67,10 +67,11 @@ fn outcome(done: &[Stage]) -> Option<(Ending, String)> {
             Some((classify::phase(name).ending(), reason.to_owned()))
         }
         Some(_) => None,
+        // An interrupted or a skipped stage is no pass, even if the box was given back in order afterwards.
         None => {
-            let passed =
-                |stage: &&Stage| stage.name == StageName::RollBack && stage.result == StageResult::Passed;
-            base.iter().any(passed).then(|| (Ending::Passed, String::new()))
+            let complete = base.iter().any(|stage| stage.name == StageName::RollBack);
+            let passed = complete && base.iter().all(|stage| stage.result == StageResult::Passed);
+            passed.then(|| (Ending::Passed, String::new()))
         }
     }
 }
@@ -104,7 +105,11 @@ mod tests {
             [stage(StageName::Boot, failed(Fault::Base)), stage(StageName::RollBack, StageResult::Passed)];
         assert_eq!(outcome(&broken), Some((Ending::DoesNotBoot, "x".to_owned())));
         assert_eq!(outcome(&[stage(StageName::Boot, failed(Fault::Infrastructure))]), None);
-        assert_eq!(outcome(&[stage(StageName::Boot, StageResult::Interrupted)]), None);
+        let stopped = [
+            stage(StageName::Boot, StageResult::Interrupted),
+            stage(StageName::RollBack, StageResult::Passed),
+        ];
+        assert_eq!(outcome(&stopped), None);
         assert_eq!(outcome(&[]), None);
     }
 }

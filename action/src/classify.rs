@@ -78,7 +78,9 @@ fn ending(evidence: &Evidence<'_>) -> (Ending, Option<String>) {
     let lab = |fault: &Fault| matches!(fault, Fault::Infrastructure | Fault::Hardware);
     let ours = failures(Lane::Base).chain(failures(Lane::Series)).find(|(_, fault, _)| lab(fault));
     let theirs = failures(Lane::Series).find(|(_, fault, _)| *fault == Fault::Series);
-    let hardware = evidence.events.iter().find(|event| event.class == EventClass::Hardware);
+    let of_series =
+        |event: &&ConsoleEvent| event.class == EventClass::Hardware && event.lane == Some(Lane::Series);
+    let hardware = evidence.events.iter().find(of_series);
     if let Some((name, _, reason)) = theirs {
         // A machine check in the middle of it explains more than the series does.
         if let Some(event) = hardware {
@@ -133,7 +135,9 @@ pub fn verdict(evidence: &Evidence<'_>) -> Verdict {
     let title = text::cut(&title(ending, reason.as_deref(), evidence), 80);
     let mut summary = vec![what_was_tested(evidence)];
     summary.push(what_happened(ending, reason.as_deref(), evidence));
-    summary.extend(complaints(evidence));
+    if ending == Ending::Passed {
+        summary.extend(complaints(evidence));
+    }
     if let RollBack::Failed { reason } = evidence.roll_back {
         summary.push(format!("The box did not come back and is quarantined: {reason}."));
     }
@@ -152,17 +156,13 @@ pub fn settle_faults(stages: &mut [Stage], ending: Ending) {
     }
 }
 
+/// What happened, without the words for the ending itself: every sink puts those in front.
 fn title(ending: Ending, reason: Option<&str>, evidence: &Evidence<'_>) -> String {
-    let because = |text: &str| reason.map_or_else(|| text.to_owned(), |reason| format!("{text}: {reason}"));
-    match ending {
-        Ending::Passed => format!("Boots and runs a KVM guest on {}", evidence.machine.name),
-        Ending::DoesNotBuild => because("Does not build"),
-        Ending::DoesNotBoot => because("Does not boot"),
-        Ending::FailsTests => because("Fails a test"),
-        Ending::BaseBroken => because("The base fails in the same way"),
-        Ending::Infrastructure => because("The lab failed"),
-        Ending::Hardware => because("The machine reported a hardware error"),
-        Ending::Cancelled => "The run was stopped".to_owned(),
+    match (ending, reason) {
+        (Ending::Passed, _) => format!("boots and runs a KVM guest on {}", evidence.machine.name),
+        (Ending::Cancelled, _) => "stopped before it ended".to_owned(),
+        (_, Some(reason)) => reason.to_owned(),
+        (_, None) => "no reason is known".to_owned(),
     }
 }
 
@@ -372,6 +372,9 @@ mod tests {
         let events = [event(EventClass::Hardware, Lane::Series)];
         let passed = baseline(Ending::Passed);
         assert_eq!(judge(&stages, Some(&passed), &events, &RollBack::NotNeeded).ending, Ending::Hardware);
+        // What the machine reported while the base ran explains nothing here.
+        let earlier = [event(EventClass::Hardware, Lane::Base)];
+        assert_eq!(judge(&stages, Some(&passed), &earlier, &RollBack::NotNeeded).ending, Ending::DoesNotBoot);
     }
 
     #[test]

@@ -30,8 +30,13 @@ static NOISE: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// The symbol without what the compiler appended to it.
+/// The symbol without what the compiler appended to it, and the preprocessor put in front.
 fn plain_symbol(symbol: &str) -> &str {
+    // `machine_device_initcall(powernv, f)` wraps f into `__machine_initcall_powernv_f` and inlines it there.
+    let symbol = symbol
+        .strip_prefix("__machine_initcall_")
+        .and_then(|rest| rest.split_once('_'))
+        .map_or(symbol, |(_platform, function)| function);
     [".isra.", ".part.", ".constprop.", ".cold.", ".llvm."]
         .iter()
         .filter_map(|suffix| symbol.find(suffix))
@@ -108,6 +113,8 @@ mod tests {
             Some("bad_init:do_one_initcall:kernel_init_freeable:kernel_init")
         );
         assert_eq!(fingerprint("nothing here".lines()), None);
+        let wrapped = "NIP [c0000000007361d4] __machine_initcall_powernv_pnv_rng_late_init+0x11c/0x1d0";
+        assert_eq!(fingerprint(wrapped.lines()).as_deref(), Some("pnv_rng_late_init"));
     }
 
     #[test]
