@@ -87,10 +87,8 @@ pub fn compile_error(line: &str) -> Option<CompileError> {
     // The linker puts its own name in front: "powerpc64le-linux-gnu-ld: init/main.o: in function …".
     let is_tool = |part: &&str| part.ends_with("-ld") || part.ends_with("-as");
     let mut parts = place.trim_end_matches([' ', ':']).split(':').map(str::trim).skip_while(is_tool);
-    let file = parts.next().filter(|file| !file.is_empty() && !file.contains(' '))?;
+    let file = parts.next().filter(|file| !file.is_empty() && !file.contains(' '))?.to_owned();
     let line = parts.next().and_then(|line| line.parse().ok());
-    // What the tree itself is called does not matter to anybody.
-    let file = file.trim_start_matches("../").to_owned();
     Some(CompileError { file, line, message: text::cut(message.trim(), 300) })
 }
 
@@ -228,9 +226,11 @@ impl Build<'_> {
         seen: &mut dyn FnMut(&str),
     ) -> Result<(), BuildError> {
         let mut log = BuildLog::default();
+        let places = tree_names(self.tree, self.out);
         let exit = process::run_logged(&mut command, self.log, self.limit, stop, |line| {
-            log.line(line);
-            seen(line);
+            let line = places.iter().fold(line.to_owned(), |line, place| line.replace(place, ""));
+            log.line(&line);
+            seen(&line);
         })
         .map_err(BuildError::Process)?;
         match exit {
@@ -314,6 +314,19 @@ impl Build<'_> {
     }
 }
 
+/// What the tree is called in the log of a build in `out`: absolute, and as seen from there. Where it lies on
+/// the controller matters to nobody.
+fn tree_names(tree: &Path, out: &Path) -> Vec<String> {
+    let mut names = vec![format!("{}/", tree.display())];
+    let common = tree.components().zip(out.components()).take_while(|(a, b)| a == b).count();
+    let up = out.components().skip(common).map(|_| "..");
+    let down: Vec<_> =
+        tree.components().skip(common).map(|part| part.as_os_str().to_string_lossy()).collect();
+    let relative: Vec<_> = up.map(std::borrow::Cow::from).chain(down).collect();
+    names.push(format!("{}/", relative.join("/")));
+    names
+}
+
 /// What is kept of a build log to explain a failure.
 #[derive(Debug, Default)]
 struct BuildLog {
@@ -365,7 +378,7 @@ mod tests {
     fn errors_of_compilers_are_read() {
         let cases = [
             (
-                "../arch/powerpc/kernel/setup-common.c:12:5: error: implicit declaration of function ‘x’ [-Werror]",
+                "arch/powerpc/kernel/setup-common.c:12:5: error: implicit declaration of function ‘x’ [-Werror]",
                 Some((
                     "arch/powerpc/kernel/setup-common.c",
                     Some(12),
@@ -396,6 +409,14 @@ mod tests {
             let found = found.as_ref().map(|e| (e.file.as_str(), e.line, e.message.as_str()));
             assert_eq!(found, expected, "{line}");
         }
+    }
+
+    #[test]
+    fn the_tree_is_named_as_the_log_names_it() {
+        let names = tree_names(Path::new("/w/linux"), Path::new("/w/build/abc"));
+        assert_eq!(names, ["/w/linux/", "../../linux/"]);
+        let names = tree_names(Path::new("/w/linux"), Path::new("/w/linux/out"));
+        assert_eq!(names, ["/w/linux/", "../"]);
     }
 
     #[test]

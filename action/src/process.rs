@@ -282,9 +282,16 @@ mod tests {
         let out = run(&script, Duration::from_millis(500), &Cancel::default());
         assert_eq!(out.exit, Exit::TimedOut);
         let pid = std::fs::read_to_string(&pid_file).expect("the pid was written");
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        // Gone, or a zombie that init has not yet collected.
-        assert!(stat.map_or(true, |stat| stat.contains(") Z ")), "the grandchild lives on");
+        // Gone, or a zombie that init has not yet collected; the kernel may take a moment for it.
+        let gone = || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+            stat.map_or(true, |stat| stat.contains(") Z "))
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !gone() {
+            assert!(Instant::now() < deadline, "the grandchild lives on");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     #[test]
