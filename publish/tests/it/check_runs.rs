@@ -1,0 +1,312 @@
+//! One check run a run, whatever goes wrong on the way.
+
+use std::error::Error as _;
+use std::time::{Duration, Instant};
+
+use patchlift_publish::{
+    Annotation, AnnotationLevel, CheckRun, CheckTarget, GitHub, GitHubError, Published, Repository,
+};
+use patchlift_report::{Ending, sample};
+use serde_json::Value;
+
+use crate::fake_github::{FakeGitHub, Fault, TOKEN};
+
+fn check_run(ending: Ending, annotations: u32) -> CheckRun {
+    let report = sample::report(ending);
+    let mut run = CheckRun::new(&report, CheckTarget::of_run(&report)).unwrap();
+    run.annotations = (1..=annotations)
+        .map(|line| Annotation {
+            path: "arch/powerpc/kvm/book3s_hv.c".to_owned(),
+            start_line: line,
+            end_line: line,
+            annotation_level: AnnotationLevel::Failure,
+            message: format!("error {line}"),
+        })
+        .collect();
+    run
+}
+
+async fn publish(github: &FakeGitHub, run: &CheckRun) -> Result<Published, GitHubError> {
+    let repository = Repository::parse("octo/mirror").unwrap();
+    client(&github.url, TOKEN).publish(&repository, run).await
+}
+
+fn client(url: &str, token: &str) -> GitHub {
+    GitHub::new(url, token.into()).unwrap().with_pause(Duration::ZERO)
+}
+
+/// The lines of the annotations that one check run has; fails if there is not exactly one.
+fn noted(github: &FakeGitHub) -> Vec<u64> {
+    github.memory(|memory| {
+        let [run] = &memory.check_runs[..] else { panic!("{} check runs", memory.check_runs.len()) };
+        let annotations = run["annotations"].as_array().unwrap();
+        annotations.iter().map(|annotation| annotation["start_line"].as_u64().unwrap()).collect()
+    })
+}
+
+#[tokio::test]
+async fn contract_every_ending_is_taken_by_github() {
+    for ending in sample::ENDINGS {
+        let github = FakeGitHub::start("").await;
+        let report = sample::report(ending);
+        let run = CheckRun::new(&report, CheckTarget::of_run(&report)).unwrap();
+        let published = publish(&github, &run).await.unwrap();
+        assert_eq!(published, Published { id: 101, created: true });
+        github.memory(|memory| {
+            let kept = &memory.check_runs[0];
+            assert_eq!(kept["head_sha"], report.head.as_str());
+            assert_eq!(kept["title"], run.title.as_str());
+            assert_eq!(kept["status"], "completed");
+        });
+    }
+}
+
+#[tokio::test]
+async fn contract_annotations_are_sent_fifty_at_a_time() {
+    for (count, methods) in [
+        (0, &["GET", "POST"][..]),
+        (1, &["GET", "POST"]),
+        (50, &["GET", "POST"]),
+        (51, &["GET", "POST", "PATCH"]),
+        (120, &["GET", "POST", "PATCH", "PATCH"]),
+    ] {
+        let github = FakeGitHub::start("").await;
+        publish(&github, &check_run(Ending::DoesNotBuild, count)).await.unwrap();
+        assert_eq!(github.methods(), methods, "{count}");
+        assert_eq!(noted(&github), (1..=u64::from(count)).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn contract_a_summary_at_the_limit_is_taken() {
+    let github = FakeGitHub::start("").await;
+    for length in [65_534, 65_535] {
+        let mut run = check_run(Ending::Passed, 0);
+        run.summary = "é".repeat(length / 2) + &"x".repeat(length % 2);
+        publish(&github, &run).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn contract_publishing_twice_leaves_one_check_run() {
+    let github = FakeGitHub::start("").await;
+    let run = check_run(Ending::DoesNotBuild, 70);
+    assert!(publish(&github, &run).await.unwrap().created);
+    let again = publish(&github, &run).await.unwrap();
+    assert_eq!(again, Published { id: 101, created: false });
+    assert_eq!(noted(&github), (1..=70).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn contract_a_check_run_that_was_announced_is_completed() {
+    let github = FakeGitHub::start("").await;
+    let run = check_run(Ending::DoesNotBoot, 0);
+    github.memory(|memory| {
+        let announced = serde_json::json!({
+            "id": 7, "head_sha": run.head_sha, "name": run.name, "external_id": run.external_id,
+            "status": "in_progress", "conclusion": null, "annotations": [],
+        });
+        let mut other = announced.clone();
+        other["id"] = 8.into();
+        other["external_id"] = Value::Null;
+        memory.check_runs = vec![announced, other];
+    });
+    let published = publish(&github, &run).await.unwrap();
+    assert_eq!(published, Published { id: 7, created: false });
+    github.memory(|memory| {
+        assert_eq!(memory.check_runs.len(), 2);
+        assert_eq!(memory.check_runs[0]["conclusion"], "failure");
+        assert_eq!(memory.check_runs[1]["status"], "in_progress");
+    });
+}
+
+#[tokio::test]
+async fn contract_an_answer_that_is_lost_makes_no_second_check_run() {
+    for status in [500, 502, 504] {
+        let github = FakeGitHub::start("").await;
+        github.memory(|memory| memory.write_faults = [Some(Fault::After(status))].into());
+        publish(&github, &check_run(Ending::DoesNotBuild, 60)).await.unwrap();
+        assert_eq!(github.methods(), ["GET", "POST", "GET", "PATCH"]);
+        assert_eq!(noted(&github), (1..=60).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn contract_a_post_is_never_sent_again_by_itself() {
+    let github = FakeGitHub::start("").await;
+    let broken = || Some(Fault::Before(502, vec![], "<html>"));
+    github.memory(|memory| memory.write_faults = [broken(), broken(), broken(), broken()].into());
+    let error = publish(&github, &check_run(Ending::Passed, 0)).await.unwrap_err();
+    assert_eq!(error.to_string(), "GitHub answers a new check run with status 502");
+    assert_eq!(github.methods(), ["GET", "POST", "GET"]);
+}
+
+#[tokio::test]
+async fn contract_a_failure_in_the_middle_is_made_good_by_publishing_again() {
+    for fault in [Fault::Before(503, vec![], ""), Fault::After(502)] {
+        let github = FakeGitHub::start("").await;
+        github.memory(|memory| memory.write_faults = [None, None, Some(fault)].into());
+        let run = check_run(Ending::DoesNotBuild, 170);
+        let error = publish(&github, &run).await.unwrap_err();
+        assert!(matches!(error, GitHubError::OutOfOrder { .. }), "{error}");
+        publish(&github, &run).await.unwrap();
+        assert_eq!(noted(&github), (1..=170).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn contract_the_look_up_reads_every_page() {
+    let github = FakeGitHub::start("").await;
+    let run = check_run(Ending::Passed, 0);
+    github.memory(|memory| {
+        memory.check_runs = (1..=250)
+            .map(|id| {
+                serde_json::json!({
+                    "id": id, "head_sha": run.head_sha, "name": run.name, "status": "completed",
+                    "external_id": if id == 230 { run.external_id.clone() } else { format!("other {id}") },
+                    "conclusion": "success", "annotations": [],
+                })
+            })
+            .collect();
+    });
+    assert_eq!(publish(&github, &run).await.unwrap(), Published { id: 230, created: false });
+    assert_eq!(github.methods(), ["GET", "GET", "GET", "PATCH"]);
+}
+
+#[tokio::test]
+async fn contract_being_asked_to_wait_is_told_apart_from_being_refused() {
+    let body = r#"{"message": "You have exceeded a secondary rate limit"}"#;
+    for (status, headers, expect) in [
+        (403, vec![("retry-after", "60")], "GitHub asks to wait before a new check run: 60 s"),
+        (
+            403,
+            vec![("x-ratelimit-remaining", "0")],
+            "GitHub asks to wait before a new check run: it does not say how long",
+        ),
+        (429, vec![("retry-after", "7")], "GitHub asks to wait before a new check run: 7 s"),
+        (429, vec![], "GitHub asks to wait before a new check run: it does not say how long"),
+        (
+            403,
+            vec![],
+            "GitHub refuses a new check run with status 403: You have exceeded a secondary rate limit",
+        ),
+        (
+            422,
+            vec![],
+            "GitHub refuses a new check run with status 422: You have exceeded a secondary rate limit",
+        ),
+    ] {
+        let github = FakeGitHub::start("").await;
+        github.memory(|memory| memory.write_faults = [Some(Fault::Before(status, headers, body))].into());
+        let error = publish(&github, &check_run(Ending::Passed, 0)).await.unwrap_err();
+        assert_eq!(error.to_string(), expect);
+        assert_eq!(github.methods(), ["GET", "POST"], "nothing is asked again");
+    }
+}
+
+#[tokio::test]
+async fn contract_an_answer_that_is_no_json_is_not_believed() {
+    let github = FakeGitHub::start("").await;
+    github.memory(|memory| {
+        memory.list_faults = [Some(Fault::Before(200, vec![], "<html>login</html>"))].into()
+    });
+    let error = publish(&github, &check_run(Ending::Passed, 0)).await.unwrap_err();
+    assert!(matches!(error, GitHubError::Unreadable { .. }), "{error}");
+    assert_eq!(github.methods(), ["GET"], "nothing is written after a look-up that says nothing");
+}
+
+#[tokio::test]
+async fn contract_a_server_with_its_api_below_a_path_is_reached() {
+    let github = FakeGitHub::start("/api/v3").await;
+    publish(&github, &check_run(Ending::DoesNotBuild, 51)).await.unwrap();
+    assert_eq!(noted(&github).len(), 51);
+}
+
+#[tokio::test]
+async fn a_program_without_a_runtime_can_publish() {
+    let github = FakeGitHub::start("").await;
+    let run = check_run(Ending::Passed, 0);
+    let url = github.url.clone();
+    let blocking =
+        move || client(&url, TOKEN).publish_blocking(&Repository::parse("octo/mirror").unwrap(), &run);
+    let published = tokio::task::spawn_blocking(blocking).await.unwrap().unwrap();
+    assert_eq!(published, Published { id: 101, created: true });
+}
+
+#[tokio::test]
+async fn a_github_that_says_nothing_is_given_up() {
+    let github = FakeGitHub::start("").await;
+    let silence = || Some(Fault::Silence);
+    github.memory(|memory| memory.list_faults = [silence(), None, silence()].into());
+    github.memory(|memory| memory.write_faults = [silence()].into());
+    let client = client(&github.url, TOKEN).with_answer_limit(Duration::from_millis(200));
+    let repository = Repository::parse("octo/mirror").unwrap();
+    let run = check_run(Ending::Passed, 0);
+    let began = Instant::now();
+    let error = client.publish(&repository, &run).await.unwrap_err();
+    assert_eq!(error.to_string(), "no answer from GitHub to the look-up of check runs");
+    assert_eq!(github.methods(), ["GET"]);
+    let error = client.publish(&repository, &run).await.unwrap_err();
+    assert_eq!(error.to_string(), "no answer from GitHub to the look-up of check runs");
+    assert_eq!(github.methods(), ["GET", "GET", "POST", "GET"]);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn the_token_is_in_no_error_and_no_debug_output() {
+    let github = FakeGitHub::start("").await;
+    let repository = Repository::parse("octo/mirror").unwrap();
+    let wrong = "ghs_another-token-that-must-never-be-seen";
+    let refused = client(&github.url, wrong);
+    let nobody = client("http://127.0.0.1:9", TOKEN);
+    let run = check_run(Ending::Passed, 0);
+    let mut said = format!("{refused:?} {nobody:?}");
+    for error in [
+        refused.publish(&repository, &run).await.unwrap_err(),
+        nobody.publish(&repository, &run).await.unwrap_err(),
+    ] {
+        said += &format!("{error} {error:?}");
+        let mut source = error.source();
+        while let Some(cause) = source {
+            said += &format!(" {cause}");
+            source = cause.source();
+        }
+    }
+    assert!(said.contains("status 401: Bad credentials"), "{said}");
+    assert!(!said.contains("must-never-be-seen"), "{said}");
+    github.memory(|memory| assert!(!memory.requests.concat().contains("must-never-be-seen")));
+}
+
+#[test]
+fn addresses_that_would_show_the_token_are_refused() {
+    for (url, taken) in [
+        ("https://api.github.com", true),
+        ("https://ghe.example.org/api/v3/", true),
+        ("http://127.0.0.1:8080", true),
+        ("http://localhost/api/v3", true),
+        ("http://[::1]:80", true),
+        ("http://api.github.com", false),
+        ("http://127.0.0.1.example.org", false),
+        ("http://localhost.example.org", false),
+        ("https://user:word@ghe.example.org", false),
+        ("https://ghe.example.org/?x=1", false),
+        ("ftp://ghe.example.org", false),
+        ("", false),
+    ] {
+        assert_eq!(GitHub::new(url, TOKEN.into()).is_ok(), taken, "{url}");
+    }
+    for (name, taken) in [
+        ("octo/mirror", true),
+        ("octo-org/linux.ppc_64", true),
+        ("octo", false),
+        ("octo/", false),
+        ("/mirror", false),
+        ("octo/mirror/x", false),
+        ("octo/..", false),
+        ("octo/mir ror", false),
+        ("octo/mirror?x", false),
+        ("octo/m%2e", false),
+    ] {
+        assert_eq!(Repository::parse(name).is_ok(), taken, "{name}");
+    }
+}

@@ -1,0 +1,117 @@
+//! GitHub's own description of its API, against which every request and every answer of the fake is checked.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::{env, fs, io};
+
+use jsonschema::{Draft, Validator};
+use serde_json::{Value, json};
+
+/// The description, cut down to the operations that this project uses; none where it is not on this machine.
+fn description() -> Option<&'static Value> {
+    static DESCRIPTION: OnceLock<Option<Value>> = OnceLock::new();
+    DESCRIPTION
+        .get_or_init(|| {
+            let folder = env::var_os("PATCHLIFT_TEST_DATA").map_or_else(
+                || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
+                PathBuf::from,
+            );
+            let path = folder.join("github/gh-min.json");
+            match fs::read(&path) {
+                Ok(bytes) => Some(nullable(serde_json::from_slice(&bytes).unwrap())),
+                Err(error) => {
+                    let message =
+                        format!("SKIPPED: requests are not checked against {}: {error}", path.display());
+                    assert!(env::var("CI").as_deref() != Ok("true"), "{message}");
+                    // Past the test harness, which hides what a passing test prints.
+                    let _ = writeln!(io::stderr().lock(), "{message}");
+                    None
+                }
+            }
+        })
+        .as_ref()
+}
+
+/// OpenAPI 3.0 says `nullable: true` where JSON Schema has a list of types.
+fn nullable(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(fields) => {
+            for field in fields.values_mut() {
+                *field = nullable(field.take());
+            }
+            if fields.get("nullable") == Some(&Value::Bool(true)) {
+                if let Some(kind) = fields.get_mut("type").filter(|kind| kind.is_string()) {
+                    *kind = json!([kind.take(), "null"]);
+                }
+                if let Some(Value::Array(allowed)) = fields.get_mut("enum") {
+                    allowed.push(Value::Null);
+                }
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                *item = nullable(item.take());
+            }
+        }
+        _ => {}
+    }
+    value
+}
+
+/// Checks a request's body against its operation, for example `post /repos/{owner}/{repo}/check-runs`.
+pub(crate) fn check_request(method: &str, path: &str, body: &Value) {
+    check(&["paths", path, method, "requestBody"], body, &format!("the body of {method} {path}"));
+}
+
+/// Checks an answer's body against its operation and status.
+pub(crate) fn check_answer(method: &str, path: &str, status: u16, body: &Value) {
+    let status = status.to_string();
+    check(
+        &["paths", path, method, "responses", &status],
+        body,
+        &format!("the answer {status} to {method} {path}"),
+    );
+}
+
+fn check(place: &[&str], body: &Value, what: &str) {
+    let Some(description) = description() else { return };
+    let found = place.iter().try_fold(description, |value, key| value.get(key));
+    let Some(found) = found else { panic!("GitHub does not describe {what}") };
+    let mut schema = found["content"]["application/json"]["schema"].clone();
+    // References are written from the top of the description.
+    schema["components"] = description["components"].clone();
+    let validator: Validator =
+        jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true).build(&schema).unwrap();
+    let errors: Vec<_> =
+        validator.iter_errors(body).map(|error| format!("{} at {}", error, error.instance_path())).collect();
+    assert!(errors.is_empty(), "{what}: {errors:#?}\n{body:#}");
+}
+
+#[test]
+fn the_check_sees_what_github_would_refuse() {
+    if description().is_none() {
+        return;
+    }
+    let refused = |body: Value| {
+        std::panic::catch_unwind(|| check_request("post", "/repos/{owner}/{repo}/check-runs", &body)).is_err()
+    };
+    let good = json!({"name": "x", "head_sha": "y", "status": "completed", "conclusion": "success",
+        "output": {"title": "t", "summary": "s"}});
+    assert!(!refused(good.clone()));
+    for (pointer, value) in [
+        ("/head_sha", Value::Null),
+        ("/conclusion", json!("passed")),
+        ("/output/summary", json!("x".repeat(65_536))),
+        ("/output", json!({"title": "t"})),
+        ("/output/annotations", json!(vec![json!({}); 51])),
+    ] {
+        let mut bad = good.clone();
+        if let Some(target) = bad.pointer_mut(pointer) {
+            *target = value;
+        } else {
+            bad["output"]["annotations"] = value;
+        }
+        assert!(refused(bad), "{pointer}");
+    }
+}

@@ -1,0 +1,7 @@
+//! Check runs against a GitHub that remembers what it was told and speaks real HTTP.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, in its shared functions too")]
+
+mod check_runs;
+mod contract;
+mod fake_github;
