@@ -1,0 +1,107 @@
+//! Text of any charset to UTF-8, strict as iconv is: what cannot be converted is an error, never a question mark.
+
+use std::borrow::Cow;
+
+use encoding_rs::Encoding;
+
+/// Converts `bytes` from the charset `name`; no name, or UTF-8, leaves them as they are.
+///
+/// # Errors
+/// The charset is unknown, or the bytes are not valid in it.
+pub fn to_utf8<'a>(bytes: &'a [u8], name: &[u8]) -> Result<Cow<'a, [u8]>, CharsetError> {
+    if name.is_empty() || is_utf8(name) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let error = |problem| CharsetError { charset: crate::bytes::shown(name, 40), problem };
+    let label = name.to_ascii_lowercase();
+    match family(&label) {
+        Family::Ascii if bytes.is_ascii() => Ok(Cow::Borrowed(bytes)),
+        Family::Ascii => Err(error(Problem::Invalid)),
+        Family::Latin1 => {
+            Ok(Cow::Owned(bytes.iter().map(|&b| char::from(b)).collect::<String>().into_bytes()))
+        }
+        Family::Web => {
+            let encoding =
+                Encoding::for_label_no_replacement(&label).ok_or_else(|| error(Problem::Unknown))?;
+            let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
+            text.map(|text| Cow::Owned(text.into_owned().into_bytes())).ok_or_else(|| error(Problem::Invalid))
+        }
+    }
+}
+
+/// The charset names that need other rules than the browsers' encoding standard, which reads
+/// ASCII and Latin-1 as windows-1252.
+enum Family {
+    Ascii,
+    Latin1,
+    Web,
+}
+
+fn family(label: &[u8]) -> Family {
+    match label {
+        b"us-ascii" | b"ascii" | b"us" | b"iso646-us" | b"iso_646.irv:1991" | b"ansi_x3.4-1968"
+        | b"ansi_x3.4-1986" | b"iso-ir-6" | b"cp367" | b"ibm367" | b"csascii" => Family::Ascii,
+        b"iso-8859-1" | b"iso8859-1" | b"iso_8859-1" | b"iso88591" | b"8859_1" | b"latin1" | b"latin-1"
+        | b"l1" | b"iso-ir-100" | b"iso_8859-1:1987" | b"cp819" | b"ibm819" | b"csisolatin1" => {
+            Family::Latin1
+        }
+        _ => Family::Web,
+    }
+}
+
+fn is_utf8(name: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"utf-8") || name.eq_ignore_ascii_case(b"utf8")
+}
+
+/// Why text could not be turned into UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("charset {charset}: {problem}")]
+pub struct CharsetError {
+    /// The name as the mail gives it.
+    pub charset: String,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What is wrong with a charset or with text in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// No converter knows this name.
+    Unknown,
+    /// The text holds bytes that this charset does not have.
+    Invalid,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "not known",
+            Self::Invalid => "the text is not valid in it",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn charsets_convert_or_fail_loudly() {
+        let table: [(&str, &[u8], Option<&str>); 8] = [
+            ("", b"a\xff", None),
+            ("ISO-8859-1", b"caf\xe9 \x80", Some("café \u{80}")),
+            ("windows-1252", b"\x80", Some("€")),
+            ("koi8-r", b"\xf0", Some("П")),
+            ("gb2312", b"\xc4\xe3", Some("你")),
+            ("iso-2022-jp", b"\x1b$B$3\x1b(B", Some("こ")),
+            ("utf-8", "é".as_bytes(), Some("é")),
+            ("us-ascii", b"plain", Some("plain")),
+        ];
+        for (name, bytes, expected) in table {
+            let converted = to_utf8(bytes, name.as_bytes()).unwrap();
+            assert_eq!(converted.as_ref(), expected.map_or(bytes, str::as_bytes), "{name}");
+        }
+        assert_eq!(to_utf8(b"x", b"unknown-8bit").unwrap_err().problem, Problem::Unknown);
+        assert_eq!(to_utf8(b"\xe9", b"us-ascii").unwrap_err().problem, Problem::Invalid);
+    }
+}
