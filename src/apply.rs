@@ -1,0 +1,187 @@
+//! Patches to commits in the object database: no worktree, no index, no `git` process on the normal path.
+//!
+//! In reading order: [`apply`] takes the mails of a series one by one, `files` puts one patch onto a tree, `image`
+//! finds the place of a hunk, `three_way` merges what does not fit, `structural` what was renamed, [`commit`] makes
+//! the commit, [`objects`] and `tree` keep all of it in memory until [`pack`] writes it.
+
+mod attributes;
+pub mod commit;
+mod files;
+mod image;
+pub mod objects;
+pub mod pack;
+mod paths;
+pub mod refusal;
+mod structural;
+mod three_way;
+mod tree;
+
+use git2::{ObjectType, Oid};
+
+pub use commit::Committer;
+pub use image::Difference;
+use objects::{ObjectError, Objects};
+pub use refusal::{MadeFor, Reason, Refusal, Stop};
+pub use structural::Structural;
+use three_way::Merged;
+use tree::Tree;
+
+use crate::mail::{Content, MailError};
+use crate::patch::{self, FilePatch};
+
+/// How a series is applied.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Who commits.
+    pub committer: Committer,
+    /// Merges of renamed files.
+    pub structural: Structural,
+}
+
+/// One commit that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Which patch of the list it came from, from 0.
+    pub patch: usize,
+    /// The commit.
+    pub commit: Oid,
+    /// Its tree.
+    pub tree: Oid,
+    /// The patch had to be merged.
+    pub merged: bool,
+}
+
+/// A series on a base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// The last commit; the base where nothing was made.
+    pub tip: Oid,
+    /// Its tree.
+    pub tree: Oid,
+    /// The commits in order. Patches that the base held before have none.
+    pub made: Vec<Made>,
+}
+
+/// Why a series was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// One patch does not apply; nothing is written.
+    #[error("patch {} does not apply", patch + 1)]
+    Refused {
+        /// Which patch of the list, from 0.
+        patch: usize,
+        /// Why.
+        refusal: Box<Refusal>,
+        /// For each file: which version it was made for.
+        made_for: Vec<MadeFor>,
+    },
+    /// The repository cannot be read.
+    #[error("the repository cannot be used")]
+    Objects(#[from] ObjectError),
+}
+
+/// A patch mail: what was read, or why it cannot be.
+pub type Letter<'a> = Result<&'a Content, &'a MailError>;
+
+/// Applies mails in order onto the commit `base`, in memory: nothing is written to disk.
+///
+/// # Errors
+/// The first patch that does not apply, or the repository cannot be read.
+pub fn apply(
+    objects: &Objects<'_>,
+    base: Oid,
+    mails: &[Letter<'_>],
+    settings: &Settings,
+) -> Result<Applied, ApplyError> {
+    let root = tree_of(objects, base)?;
+    let mut tree = Tree::at(root);
+    let mut applied = Applied { tip: base, tree: root, made: Vec::new() };
+    for (patch, mail) in mails.iter().enumerate() {
+        let done = one(objects, &mut tree, mail, &mut applied, patch, settings);
+        done.map_err(|stop| match stop {
+            Stop::Objects(error) => ApplyError::Objects(error),
+            Stop::Refused(refusal) => {
+                let made_for =
+                    mail.ok().map(|content| made_for(objects, &mut tree, content)).unwrap_or_default();
+                ApplyError::Refused { patch, refusal, made_for }
+            }
+        })?;
+    }
+    Ok(applied)
+}
+
+fn one(
+    objects: &Objects<'_>,
+    tree: &mut Tree,
+    mail: &Letter<'_>,
+    applied: &mut Applied,
+    patch: usize,
+    settings: &Settings,
+) -> Result<(), Stop> {
+    let content = mail.map_err(|error| Refusal::whole(Reason::Mail((*error).clone())))?;
+    let letter = commit::Letter::of(content)?;
+    let files = patch::parse(&content.patch, None).map_err(|error| Refusal::whole(Reason::Patch(error)))?;
+    let merged = match files::apply(objects, tree, &files) {
+        Ok(()) => false,
+        Err(Stop::Refused(strict)) if strict.is_unsafe() => return Err(Stop::Refused(strict)),
+        Err(Stop::Refused(strict)) => {
+            let merged = three_way::merge(objects, tree, &files, &settings.structural);
+            match merged.map_err(|stop| explain(*strict, stop))? {
+                Merged::AlreadyThere => return Ok(()),
+                Merged::Changed => true,
+            }
+        }
+        Err(ours) => return Err(ours),
+    };
+    let root = tree.write(objects)?;
+    let commit = letter.commit(objects, root, applied.tip, &settings.committer)?;
+    applied.made.push(Made { patch, commit, tree: root, merged });
+    (applied.tip, applied.tree) = (commit, root);
+    Ok(())
+}
+
+/// The merge says why it failed; the strict try knows the hunk.
+fn explain(strict: Refusal, stop: Stop) -> Stop {
+    match stop {
+        Stop::Refused(merge) => {
+            let same_file = merge.file.is_none() || merge.file == strict.file;
+            let (hunk, difference) = if same_file { (strict.hunk, strict.difference) } else { (None, None) };
+            // Without an ancestor the plain reason says more than "no ancestor".
+            let keep_strict =
+                matches!(merge.reason, Reason::NoAncestor { .. }) && !matches!(strict.reason, Reason::Hunk);
+            let reason = if keep_strict { strict.reason } else { merge.reason };
+            Refusal { file: merge.file.or(strict.file), hunk, difference, reason }.into()
+        }
+        other => other,
+    }
+}
+
+/// The tree of a commit.
+///
+/// # Errors
+/// The object is missing, or no commit.
+pub fn tree_of(objects: &Objects<'_>, commit: Oid) -> Result<Oid, ObjectError> {
+    let content = objects.read(commit, ObjectType::Commit)?;
+    let hex = content.strip_prefix(b"tree ").and_then(|rest| rest.get(..40));
+    let id = hex.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| Oid::from_str(hex).ok());
+    id.ok_or(ObjectError::Kind { id: commit, wanted: "whole commit" })
+}
+
+/// For each file of a failed patch, the version in its index line and the one on the base.
+fn made_for(objects: &Objects<'_>, tree: &mut Tree, content: &Content) -> Vec<MadeFor> {
+    let files = patch::parse(&content.patch, None).unwrap_or_default();
+    let described = files.iter().filter(|file| file.is_new != Some(true) && !file.old_id.is_empty());
+    // Enough for a person; the rest would be noise.
+    described.take(20).filter_map(|file| version(objects, tree, file)).collect()
+}
+
+fn version(objects: &Objects<'_>, tree: &mut Tree, file: &FilePatch<'_>) -> Option<MadeFor> {
+    let name = file.old_name.as_deref()?;
+    let on_base = tree.get(objects, name).ok()?.map(|entry| entry.id.to_string());
+    Some(MadeFor {
+        file: crate::bytes::shown(name, 200),
+        id: crate::bytes::shown(&file.old_id, 40),
+        known: objects.blob_by_prefix(&file.old_id).is_some(),
+        on_base,
+    })
+}

@@ -1,0 +1,248 @@
+//! The way out when a patch does not fit: apply it to the versions its index lines name, and merge the result.
+//!
+//! The rules are those of `git am -3`, with one difference: a file that the base lacks is never looked for under
+//! another name (see docs/git-differences.md).
+
+use std::collections::BTreeSet;
+
+use git2::{MergeFileInput, MergeFileOptions, ObjectType, Oid};
+
+use super::attributes::{Driver, MergeAttributes};
+use super::files;
+use super::objects::{ObjectError, Objects};
+use super::refusal::{Reason, Refusal, Stop};
+use super::structural::{self, Structural};
+use super::tree::{Entry, FILE, SUBMODULE, Tree, type_bits};
+use crate::bytes::shown;
+use crate::patch::FilePatch;
+
+/// How a merge ended when it worked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Merged {
+    /// The tree holds the patch now.
+    Changed,
+    /// The base held it all before.
+    AlreadyThere,
+}
+
+/// The three versions of the files a patch names.
+pub(crate) struct Sides<'t> {
+    /// What the patch was made for.
+    pub(crate) ancestor: Tree,
+    /// That with the patch.
+    pub(crate) theirs: Tree,
+    /// Where it shall go.
+    pub(crate) ours: &'t mut Tree,
+    /// Every path the patch names.
+    pub(crate) paths: BTreeSet<Vec<u8>>,
+}
+
+/// Merges a patch that does not fit into `tree`; on a refusal the tree is left as it was.
+///
+/// # Errors
+/// The patch cannot be merged, or the repository cannot be read.
+pub(crate) fn merge(
+    objects: &Objects<'_>,
+    tree: &mut Tree,
+    files: &[FilePatch<'_>],
+    structural: &Structural,
+) -> Result<Merged, Stop> {
+    let ancestor = ancestor(objects, tree, files)?;
+    let mut theirs = ancestor.clone();
+    files::apply(objects, &mut theirs, files).map_err(hand_edited)?;
+    let names = files.iter().flat_map(|file| [file.old_name.clone(), file.new_name.clone()]).flatten();
+    let mut sides = Sides { ancestor, theirs, ours: tree, paths: names.collect() };
+    let changes = if sides.may_have_renames(objects)? {
+        structural::merge(objects, &mut sides, files, structural)?
+    } else {
+        sides.merge_each(objects)?
+    };
+    let mut merged = sides.ours.clone();
+    let mut changed = false;
+    for (path, entry) in &changes {
+        changed |= merged.get(objects, path)? != *entry;
+        if entry.is_none() {
+            merged.remove(objects, path)?;
+        }
+    }
+    for (path, entry) in &changes {
+        if let Some(entry) = entry
+            && merged.set(objects, path, *entry)?.is_err()
+        {
+            return Err(Refusal::of(path, Reason::Clash).into());
+        }
+    }
+    *sides.ours = merged;
+    Ok(if changed { Merged::Changed } else { Merged::AlreadyThere })
+}
+
+/// What each path of the patch holds after the merge.
+pub(crate) type Outcome = Vec<(Vec<u8>, Option<Entry>)>;
+
+fn hand_edited(stop: Stop) -> Stop {
+    match stop {
+        Stop::Refused(refusal) if !refusal.is_unsafe() => {
+            Refusal { reason: Reason::HandEdited, difference: None, ..*refusal }.into()
+        }
+        other => other,
+    }
+}
+
+/// The tree of the old versions of all files that the patch changes.
+fn ancestor(objects: &Objects<'_>, head: &mut Tree, files: &[FilePatch<'_>]) -> Result<Tree, Stop> {
+    let mut tree = Tree::empty();
+    for file in files.iter().filter(|file| file.is_new != Some(true)) {
+        let Some(name) = file.old_name.as_deref().or(file.new_name.as_deref()) else { continue };
+        let entry = ancestor_entry(objects, head, file, name)?;
+        if tree.set(objects, name, entry)?.is_err() {
+            return Err(Refusal::of(name, Reason::Clash).into());
+        }
+    }
+    Ok(tree)
+}
+
+fn ancestor_entry(
+    objects: &Objects<'_>,
+    head: &mut Tree,
+    file: &FilePatch<'_>,
+    name: &[u8],
+) -> Result<Entry, Stop> {
+    let mode = file.old_mode.unwrap_or(FILE);
+    let unknown = || Refusal::of(name, Reason::NoAncestor { id: shown(&file.old_id, 40) });
+    if type_bits(mode) == SUBMODULE {
+        let id = submodule_before(file).ok_or_else(|| Refusal::of(name, Reason::Submodule))?;
+        return Ok(Entry { mode, id });
+    }
+    if let Some(id) = objects.blob_by_prefix(&file.old_id) {
+        return Ok(Entry { mode, id });
+    }
+    // A pure rename or change of mode has no ids: the base's own version is meant.
+    if file.lines_added() == 0 && file.lines_deleted() == 0 {
+        let entry = head.get(objects, name)?.ok_or_else(unknown)?;
+        return Ok(Entry { mode, id: entry.id });
+    }
+    Err(unknown().into())
+}
+
+/// The commit in the line "-Subproject commit …".
+fn submodule_before(file: &FilePatch<'_>) -> Option<Oid> {
+    let line = file.hunks.first()?.body.strip_prefix(b"-Subproject commit ")?;
+    Oid::from_str(std::str::from_utf8(line.get(..40)?).ok()?).ok()
+}
+
+impl Sides<'_> {
+    /// Ancestor, ours, theirs.
+    pub(crate) fn entries(
+        &mut self,
+        objects: &Objects<'_>,
+        path: &[u8],
+    ) -> Result<[Option<Entry>; 3], ObjectError> {
+        Ok([
+            self.ancestor.get(objects, path)?,
+            self.ours.get(objects, path)?,
+            self.theirs.get(objects, path)?,
+        ])
+    }
+
+    /// Might a file have moved on either side, so that paths alone do not say what belongs together?
+    fn may_have_renames(&mut self, objects: &Objects<'_>) -> Result<bool, ObjectError> {
+        let (mut added, mut taken, mut lost) = (false, false, false);
+        for path in self.paths.clone() {
+            match self.entries(objects, &path)? {
+                [Some(_), None, Some(_)] => lost = true,
+                [Some(old), Some(ours), None] => taken |= ours != old,
+                [None, ours, Some(theirs)] => added |= ours != Some(theirs),
+                _ => {}
+            }
+        }
+        Ok(lost || (taken && added))
+    }
+
+    fn merge_each(&mut self, objects: &Objects<'_>) -> Result<Outcome, Stop> {
+        let mut outcome = Outcome::new();
+        for path in self.paths.clone() {
+            let entries = self.entries(objects, &path)?;
+            if entries[2].is_some() && self.ours.is_directory(objects, &path)? {
+                return Err(Refusal::of(&path, Reason::Clash).into());
+            }
+            let merged = self.merge_one(objects, &path, entries)?;
+            outcome.push((path, merged));
+        }
+        Ok(outcome)
+    }
+
+    /// Merges one path of which no side was renamed.
+    pub(crate) fn merge_one(
+        &mut self,
+        objects: &Objects<'_>,
+        path: &[u8],
+        [old, ours, theirs]: [Option<Entry>; 3],
+    ) -> Result<Option<Entry>, Stop> {
+        if ours == theirs || theirs == old {
+            return Ok(ours);
+        }
+        if ours == old {
+            return Ok(theirs);
+        }
+        let conflict = |reason| Err(Refusal::of(path, reason).into());
+        match (old, ours, theirs) {
+            (Some(old), Some(ours), Some(theirs)) => {
+                self.merge_content(objects, path, [old, ours, theirs]).map(Some)
+            }
+            (Some(_), _, _) => conflict(Reason::ModifyDelete),
+            (None, _, _) => conflict(Reason::MergeConflict),
+        }
+    }
+
+    fn merge_content(
+        &mut self,
+        objects: &Objects<'_>,
+        path: &[u8],
+        [old, ours, theirs]: [Entry; 3],
+    ) -> Result<Entry, Stop> {
+        let conflict = || Stop::from(Refusal::of(path, Reason::MergeConflict));
+        let mode = choose(old.mode, ours.mode, theirs.mode).ok_or_else(conflict)?;
+        if let Some(id) = choose(old.id, ours.id, theirs.id) {
+            return Ok(Entry { mode, id });
+        }
+        if [old, ours, theirs].iter().any(|entry| type_bits(entry.mode) != type_bits(FILE)) {
+            return Err(conflict());
+        }
+        let driver = MergeAttributes::of(objects, self.ours, path)?;
+        let versions = [old.id, ours.id, theirs.id].map(|id| objects.read(id, ObjectType::Blob));
+        let [old_text, our_text, their_text] = versions;
+        let merged = merge_text([&old_text?, &our_text?, &their_text?], driver).ok_or_else(conflict)?;
+        Ok(Entry { mode, id: objects.make(ObjectType::Blob, merged, Some(ours.id))? })
+    }
+}
+
+/// The side that changed; `None` where both did, differently.
+fn choose<T: PartialEq>(old: T, ours: T, theirs: T) -> Option<T> {
+    if ours == theirs || theirs == old {
+        Some(ours)
+    } else if ours == old {
+        Some(theirs)
+    } else {
+        None
+    }
+}
+
+/// Three texts to one; `None`: they conflict.
+pub(crate) fn merge_text(versions: [&[u8]; 3], driver: Driver) -> Option<Vec<u8>> {
+    // Git looks for a NUL in the first 8000 bytes.
+    let binary = versions.iter().any(|text| text[..text.len().min(8000)].contains(&0));
+    if binary || driver == Driver::Binary {
+        return None;
+    }
+    let [old, ours, theirs] = versions.map(|text| {
+        let mut input = MergeFileInput::new();
+        input.content(text);
+        input
+    });
+    let mut options = MergeFileOptions::new();
+    if driver == Driver::Union {
+        options.favor(git2::FileFavor::Union);
+    }
+    let merged = git2::merge_file(&old, &ours, &theirs, Some(&mut options)).ok()?;
+    merged.is_automergeable().then(|| merged.content().to_vec())
+}
