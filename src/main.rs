@@ -1,3 +1,7 @@
-//! The bridge of patchlift.
+//! The bridge of patchlift: arguments in, exit code out.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    patchlift::cli::main()
+}

@@ -1,0 +1,137 @@
+//! What a person types: the commands, their arguments and their help.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::apply::Committer;
+use crate::apply::commit::parse_committer;
+use crate::date::{self, Moment};
+use crate::{command, exit, input};
+
+/// Lifts patch series from a mailing list onto real hardware and brings the verdict back.
+#[derive(Debug, Parser)]
+#[command(name = "patchlift", version, after_help = exit::HELP, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Turn a series' mailbox into a branch: one commit a patch
+    ///
+    /// Reads the mailbox of one series (Patchwork's, or what git format-patch writes), checks that it is whole, makes
+    /// one commit a patch on the base without any worktree, and puts them on the branch series/<id>. The same series
+    /// on the same base gives the same commits on every machine; running it twice changes nothing.
+    ///
+    /// Example:
+    ///   patchlift series series.mbox --repo linux.git --base master
+    #[command(after_help = exit::HELP, verbatim_doc_comment)]
+    Series(SeriesArgs),
+    /// Show what each mail says: author, subject, message, patch
+    ///
+    /// Every mail of the mailbox is read as git mailinfo reads it. Nothing is written.
+    Mail(MailArgs),
+    /// Apply a mailbox's patches as git am -3 would, into the object store only
+    ///
+    /// Writes the commits into the repository's object store: no branch, no worktree, no index is touched. Takes what
+    /// git am takes, also part of a series.
+    #[command(after_help = exit::HELP)]
+    Apply(ApplyArgs),
+}
+
+/// Arguments of `patchlift series`.
+#[derive(Debug, Args)]
+pub struct SeriesArgs {
+    #[command(flatten)]
+    pub(crate) apply: ApplyArgs,
+    /// The bare repository that gets the branch [default: the repository of --repo]
+    #[arg(long, value_name = "GIT DIR")]
+    pub(crate) mirror: Option<PathBuf>,
+    /// The name of the branch after "series/" [default: from the mails]
+    #[arg(long)]
+    pub(crate) id: Option<String>,
+    /// Show what would happen and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Arguments of `patchlift apply`, which `patchlift series` has too.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+    /// The git repository that holds the base
+    #[arg(long, value_name = "GIT DIR")]
+    pub(crate) repo: PathBuf,
+    /// The commit to apply to: a branch, a tag or an id
+    #[arg(long, value_name = "REV")]
+    pub(crate) base: String,
+    /// Who commits: "Name <address>"
+    #[arg(long, value_name = "WHO", value_parser = committer, default_value = "patchlift <patchlift@localhost>")]
+    pub(crate) committer: (String, String),
+    /// When it is committed, as "1700000000 +0000" or a mail's date [default: each mail's own date]
+    #[arg(long, value_name = "DATE", value_parser = moment)]
+    pub(crate) committer_date: Option<Moment>,
+}
+
+impl ApplyArgs {
+    pub(crate) fn committer(&self) -> Committer {
+        let (name, email) = self.committer.clone();
+        Committer { name, email, when: self.committer_date }
+    }
+}
+
+/// Arguments of `patchlift mail`.
+#[derive(Debug, Args)]
+pub struct MailArgs {
+    #[command(flatten)]
+    pub(crate) input: InputArgs,
+}
+
+/// Which mailbox, and how its mails are read.
+#[derive(Debug, Args)]
+pub struct InputArgs {
+    /// The mailbox file, or - for standard input
+    pub(crate) mbox: PathBuf,
+    /// Print one JSON object instead of text for people
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Drop what stands above a scissors line (-- >8 --) in a mail
+    #[arg(long)]
+    pub(crate) scissors: bool,
+    /// The largest mailbox that is read
+    #[arg(long, value_name = "MiB", default_value_t = input::LIMIT_MIB, value_parser = clap::value_parser!(u64).range(1..=4096))]
+    pub(crate) max_size: u64,
+}
+
+fn committer(text: &str) -> Result<(String, String), String> {
+    parse_committer(text).ok_or_else(|| "expected \"Name <address>\"".to_owned())
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    date::parse(text.as_bytes()).ok_or_else(|| "no date: try \"1700000000 +0000\"".to_owned())
+}
+
+/// Runs the command of this process.
+pub fn main() -> ExitCode {
+    let ending = match Cli::parse().command {
+        Command::Series(args) => command::series::run(&args),
+        Command::Mail(args) => command::mail::run(&args),
+        Command::Apply(args) => command::apply::run(&args),
+    };
+    ending.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,76 @@
+//! The branch of a series in the mirror: found, moved, never half made.
+
+use git2::{ErrorCode, Oid, Repository};
+
+/// What happened to a branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moved {
+    /// It is new.
+    Created,
+    /// It pointed at another commit before.
+    Updated,
+    /// It is where it was: this has been done before.
+    Unchanged,
+}
+
+/// Why the mirror cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum MirrorError {
+    /// It cannot be read or written.
+    #[error("the mirror {path} cannot be used")]
+    Git {
+        /// Where it is.
+        path: String,
+        /// What libgit2 says.
+        #[source]
+        source: git2::Error,
+    },
+}
+
+/// The full name of a series' branch.
+pub fn branch_of(id: &str) -> String {
+    format!("series/{id}")
+}
+
+/// Moves `series/<id>` to `tip`, which is in `repository` already.
+///
+/// # Errors
+/// The branch cannot be written.
+pub fn set_branch(repository: &Repository, id: &str, tip: Oid) -> Result<Moved, MirrorError> {
+    let failed = |source| MirrorError::Git { path: repository.path().display().to_string(), source };
+    let name = format!("refs/heads/{}", branch_of(id));
+    let before = match repository.refname_to_id(&name) {
+        Ok(commit) => Some(commit),
+        Err(error) if error.code() == ErrorCode::NotFound => None,
+        Err(error) => return Err(failed(error)),
+    };
+    if before == Some(tip) {
+        return Ok(Moved::Unchanged);
+    }
+    repository.reference(&name, tip, true, "patchlift: series applied").map_err(failed)?;
+    Ok(if before.is_some() { Moved::Updated } else { Moved::Created })
+}
+
+/// Sends the branch's commits from `source` to `mirror` and moves the branch there.
+///
+/// # Errors
+/// The mirror cannot be written.
+pub fn send(source: &Repository, mirror: &Repository, id: &str, tip: Oid) -> Result<Moved, MirrorError> {
+    let failed = |source| MirrorError::Git { path: mirror.path().display().to_string(), source };
+    if mirror.odb().map_err(failed)?.exists(tip) {
+        return set_branch(mirror, id, tip);
+    }
+    let path =
+        mirror.path().to_str().ok_or_else(|| failed(git2::Error::from_str("its path is not UTF-8")))?;
+    let name = format!("refs/heads/{}", branch_of(id));
+    let before = mirror.refname_to_id(&name).ok();
+    // The commit is pushed by its id: the source needs no branch of its own.
+    let mut remote = source.remote_anonymous(path).map_err(failed)?;
+    let anchor = format!("refs/patchlift/push/{id}");
+    source.reference(&anchor, tip, true, "patchlift: push").map_err(failed)?;
+    let pushed = remote.push(&[format!("+{anchor}:{name}")], None);
+    let removed = source.find_reference(&anchor).and_then(|mut reference| reference.delete());
+    pushed.and(removed).map_err(failed)?;
+    Ok(if before.is_some() { Moved::Updated } else { Moved::Created })
+}
