@@ -1,0 +1,29 @@
+//! The bridge, tested through its built binary on real git repositories.
+//!
+//! Tests that need recorded data read them from `PATCHLIFT_TEST_DATA` (default: `../shared/data` beside the
+//! workspace). Where they are missing such a test says so and passes; under `CI=true` it fails.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must stop where it is")]
+#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod apply_corpus;
+mod apply_rules;
+mod bad_input;
+mod git_repo;
+mod mail_command;
+mod mail_corpus;
+mod run;
+mod series;
+mod test_data;
+
+/// A file that is not named above would never be compiled.
+#[test]
+fn no_file_is_forgotten() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
+    let this = std::fs::read_to_string(format!("{folder}/main.rs")).unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let module = name.strip_suffix(".rs").unwrap_or_else(|| panic!("{name} is no Rust file"));
+        assert!(module == "main" || this.contains(&format!("\nmod {module};\n")), "{name} is not in main.rs");
+    }
+}
