@@ -65,27 +65,63 @@ fn compiler_message(text: &str) -> Option<Annotation> {
     .filter_map(|(mark, level)| text.split_once(mark).map(|(place, message)| (place, level, message)))
     .min_by_key(|(place, ..)| place.len())?;
     let mut parts = place.split(':');
-    let path = parts.next()?;
+    let path = in_the_tree(parts.next()?)?;
     let number: u32 = parts.next()?.parse().ok()?;
     let column = parts.next().is_none_or(|column| column.bytes().all(|b| b.is_ascii_digit()));
     // GitHub refuses lines beyond what an int holds.
     let line_exists = (1..=i32::MAX as u32).contains(&number);
-    (column && parts.next().is_none() && line_exists && !message.is_empty() && in_the_tree(path)).then(|| {
-        Annotation {
-            path: path.to_owned(),
-            start_line: number,
-            end_line: number,
-            annotation_level: level,
-            message: message.to_owned(),
-        }
+    (column && parts.next().is_none() && line_exists && !message.is_empty()).then(|| Annotation {
+        path: path.to_owned(),
+        start_line: number,
+        end_line: number,
+        annotation_level: level,
+        message: message.to_owned(),
     })
 }
 
-/// Whether a path can name a file of the tree under test, not one of the machine that built it.
-fn in_the_tree(path: &str) -> bool {
-    path.contains('.')
-        && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
-        && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+,@".contains(&b))
+/// What stands at the top of a Linux tree and holds source files.
+const TOP_LEVEL: [&str; 21] = [
+    "Documentation",
+    "arch",
+    "block",
+    "certs",
+    "crypto",
+    "drivers",
+    "fs",
+    "include",
+    "init",
+    "io_uring",
+    "ipc",
+    "kernel",
+    "lib",
+    "mm",
+    "net",
+    "rust",
+    "samples",
+    "scripts",
+    "security",
+    "sound",
+    "tools",
+];
+
+/// The path from the top of the tree under test. The compiler writes paths as seen from its build folder
+/// (`../../linux/arch/…`), GitHub knows them from the top; absolute paths are the building machine's own files.
+fn in_the_tree(path: &str) -> Option<&str> {
+    let (mut rest, mut folders) = (path, 0);
+    loop {
+        let (part, below) = rest.split_once('/')?;
+        match part {
+            "." | ".." => {}
+            part if TOP_LEVEL.contains(&part) => break,
+            // One folder may stand before: that of the tree itself.
+            _ if part.is_empty() || folders > 0 => return None,
+            _ => folders += 1,
+        }
+        rest = below;
+    }
+    let plain = rest.split('/').all(|part| !matches!(part, "" | "." | ".."))
+        && rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+,@".contains(&b));
+    plain.then_some(rest)
 }
 
 #[cfg(test)]
@@ -112,19 +148,20 @@ mod tests {
             ),
             ("  CC      arch/powerpc/kvm/book3s_hv.o", None),
             ("make[4]: *** [scripts/Makefile.build:287: x.o] Error 1", None),
-            ("x.c: In function 'main':", None),
-            ("x.c:12:3: note: declared here", None),
+            ("mm/x.c: In function 'main':", None),
+            ("mm/x.c:12:3: note: declared here", None),
             ("/usr/include/stdio.h:12:3: error: oops", None),
             ("../outside.c:12:3: error: oops", None),
-            ("a/../../b.c:12:3: error: oops", None),
-            ("x.c:0:3: error: oops", None),
-            ("x.c:4294967295:3: error: oops", None),
-            ("x.c:99999999999999999999:3: error: oops", None),
-            ("x.c:1:2:3: error: oops", None),
-            ("x.c:1:b: error: oops", None),
-            ("x.c:1:2: error: ", None),
+            ("mm/../../b.c:12:3: error: oops", None),
+            ("mm/x.c:0:3: error: oops", None),
+            ("mm/x.c:4294967295:3: error: oops", None),
+            ("mm/x.c:99999999999999999999:3: error: oops", None),
+            ("mm/x.c:1:2:3: error: oops", None),
+            ("mm/x.c:1:b: error: oops", None),
+            ("mm/x.c:1:2: error: ", None),
             (": error: : error: ", None),
             ("ld: arch/x.o: error: oops", None),
+            ("x.c:1:2: error: outside of the tree", None),
             ("", None),
         ] {
             let found = compiler_message(text);
@@ -136,6 +173,29 @@ mod tests {
                 expect.map(|(level, line, message)| (level.to_owned(), line, message)),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn paths_are_those_of_the_tree() {
+        for (path, expect) in [
+            ("arch/powerpc/kernel/setup.c", Some("arch/powerpc/kernel/setup.c")),
+            ("./kernel/fork.c", Some("kernel/fork.c")),
+            ("../arch/powerpc/kernel/setup.c", Some("arch/powerpc/kernel/setup.c")),
+            ("../../linux/arch/powerpc/kernel/setup.c", Some("arch/powerpc/kernel/setup.c")),
+            ("linux/tools/lib/x.c", Some("tools/lib/x.c")),
+            ("/usr/include/stdio.h", None),
+            ("/root/linux/arch/x.c", None),
+            ("../../home/user/kernel/x.c", None),
+            ("mm/../../outside.c", None),
+            ("mm//x.c", None),
+            ("mm/", None),
+            ("mm/a b.c", None),
+            ("main.c", None),
+            ("..", None),
+            ("", None),
+        ] {
+            assert_eq!(in_the_tree(path), expect, "{path}");
         }
     }
 

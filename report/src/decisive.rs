@@ -36,7 +36,28 @@ impl fmt::Display for Source {
     }
 }
 
+impl<'a> Evidence<'a> {
+    /// The lines without the dump of the general registers, which takes a screen and tells hardly anybody anything.
+    pub fn telling(&self) -> impl Iterator<Item = &'a str> {
+        self.lines.iter().map(String::as_str).filter(|text| !general_registers(text))
+    }
+}
+
+/// Whether a console line is one of powerpc's `GPR00: c000000000736248 …`, with or without a time stamp.
+fn general_registers(text: &str) -> bool {
+    let text = text.rsplit_once("] ").map_or(text, |(_, text)| text);
+    text.trim_start().strip_prefix("GPR").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 impl Report {
+    /// The lanes in the order in which they are worth reading: the one that decided first.
+    pub fn lanes(&self) -> [Lane; 2] {
+        match self.blamed_lane() {
+            Lane::Series => [Lane::Series, Lane::Base],
+            Lane::Base => [Lane::Base, Lane::Series],
+        }
+    }
+
     /// What to show first: the excerpt of the stage that decided, or else what the console said.
     pub fn evidence(&self) -> Option<Evidence<'_>> {
         if let Some(stage) = self.decisive_stage().filter(|stage| !stage.excerpt.is_empty()) {

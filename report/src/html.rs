@@ -148,7 +148,7 @@ impl Report {
             tested: self.tested(),
             tested_on: self.tested_on(),
             patches: self.series.patches.iter().take(ROWS_MAX).map(PatchView::new).collect(),
-            lanes: [Lane::Base, Lane::Series].into_iter().filter_map(|lane| lane_view(self, lane)).collect(),
+            lanes: self.lanes().into_iter().filter_map(|lane| lane_view(self, lane)).collect(),
             tests: tests.iter().take(ROWS_MAX).map(TestView::new).collect(),
             tests_left: tests.len().saturating_sub(ROWS_MAX),
             events: (self.events.iter().take(EVENTS_MAX).enumerate())
@@ -185,11 +185,14 @@ fn verdict_view(report: &Report) -> VerdictView {
 
 fn cause(report: &Report) -> Option<Cause> {
     let stage = report.decisive_stage()?;
+    // The trace of the decisive event stands right below, open: what it shows is not shown twice.
+    let trace = report.decisive_event().map_or(&[][..], |index| &report.events[index].trace);
+    let shown_below = stage.excerpt.iter().all(|text| trace.contains(text));
     Some(Cause {
         stage: stage.name.in_words(),
         lane: stage.lane.to_string(),
         reason: words::stage_reason(&stage.result),
-        excerpt: excerpt(&stage.excerpt),
+        excerpt: if shown_below { String::new() } else { excerpt(&stage.excerpt) },
     })
 }
 

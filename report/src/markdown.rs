@@ -43,7 +43,7 @@ impl Report {
                 page.fenced("text", &subjects);
             }
         });
-        for lane in [Lane::Base, Lane::Series] {
+        for lane in self.lanes() {
             stages(&mut page, self, lane);
         }
         let tests = self.compared_tests();
@@ -90,7 +90,8 @@ fn cause(page: &mut Page, report: &Report) {
                 Source::Stage(_) => page.text("\n"),
                 Source::Console(_) => page.text(&format!("\n{}:\n\n", evidence.from)),
             };
-            page.fenced("text", evidence.lines);
+            let lines: Vec<_> = evidence.telling().collect();
+            page.fenced("text", &lines);
         }
     });
 }
@@ -258,8 +259,9 @@ impl Page {
     }
 
     /// A fenced block of the first [`EVIDENCE_MAX`] lines, fewer where they do not fit.
-    fn fenced(&mut self, language: &str, lines: &[String]) {
-        let clean: Vec<_> = lines.iter().take(EVIDENCE_MAX).map(|text| line(text, LINE_MAX)).collect();
+    fn fenced(&mut self, language: &str, lines: &[impl AsRef<str>]) {
+        let clean: Vec<_> =
+            lines.iter().take(EVIDENCE_MAX).map(|text| line(text.as_ref(), LINE_MAX)).collect();
         let longest = clean.iter().map(|text| longest_run(text)).max().unwrap_or(0);
         let fence = "`".repeat(3.max(longest + 1));
         let mut block = format!("{fence}{language}\n");

@@ -103,10 +103,11 @@ const EVIDENCE_MAX: usize = 30;
 fn evidence(out: &mut String, report: &Report, style: &TextStyle) {
     let Some(evidence) = report.evidence() else { return };
     let _ = writeln!(out, "\n{}", style.dim(&evidence.from.to_string()));
-    for text in evidence.lines.iter().take(EVIDENCE_MAX) {
+    let lines: Vec<_> = evidence.telling().collect();
+    for text in lines.iter().take(EVIDENCE_MAX) {
         let _ = writeln!(out, "  {}", style.cut(&line(text, LINE_MAX), style.columns() - 2));
     }
-    if let Some(left) = evidence.lines.len().checked_sub(EVIDENCE_MAX).filter(|&left| left > 0) {
+    if let Some(left) = lines.len().checked_sub(EVIDENCE_MAX).filter(|&left| left > 0) {
         let _ =
             writeln!(out, "  {}", style.dim(&format!("and {} more", words::counted(left, "line", "lines"))));
     }

@@ -90,7 +90,8 @@ impl Ending {
 pub struct Verdict {
     /// How the run ended.
     pub ending: Ending,
-    /// One line, at most 80 characters: what happened.
+    /// One line, at most 80 characters: what happened, without the words for the ending, which every rendering
+    /// puts in front of it.
     pub title: String,
     /// Two to four sentences for a person who never heard of this program: what was tested, on what, what
     /// failed, whose fault it is. Plain text.

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, in its shared functions too")]
 
+mod decisive;
 mod format;
 mod hostile;
 mod page;
