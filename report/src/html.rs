@@ -18,7 +18,7 @@ use crate::words::{self, LINE_MAX, Tone};
 const CSS: &str = include_str!("../templates/report.css");
 
 /// The source expression that lets the browser take [`CSS`] and no other style; a test compares it.
-const CSS_HASH: &str = "sha256-Wq/0ca5v65jkjxpHbvFJgFTuM5AimTAAME+pVNoqTHA=";
+const CSS_HASH: &str = "sha256-3XB1+M8UEkz+8QS5q5MkUnsOkmK84jMrEDkWbCxLCYs=";
 
 /// Most rows of one table. A page with more of them is of no use to anybody; `report.json` has them all.
 const ROWS_MAX: usize = 2000;
@@ -235,9 +235,7 @@ impl StageView {
                 bar(stage, report.started, report.seconds())
             },
             reason: words::stage_reason(&stage.result),
-            facts: (stage.facts.iter().take(EXCERPT_MAX))
-                .map(|fact| Fact { label: line(&fact.label, 80), value: line(&fact.value, LINE_MAX) })
-                .collect(),
+            facts: stage.shown_facts(),
             log: line(stage.log.as_deref().unwrap_or_default(), LINE_MAX),
             excerpt: if shown_above { String::new() } else { excerpt(&stage.excerpt) },
         }

@@ -2,8 +2,24 @@
 
 use crate::clean::{line, short_hex, web_url};
 use crate::report::Report;
+use crate::stage::{Fact, Stage};
 use crate::verdict::Ending;
 use crate::words::{self, LINE_MAX, counted, duration};
+
+/// Most facts of one stage that are shown.
+const FACTS_MAX: usize = 20;
+
+impl Stage {
+    /// What the stage found out, as it is shown: clean, commits and build ids by their first digits.
+    pub fn shown_facts(&self) -> Vec<Fact> {
+        let shown = |value: &str| {
+            let id = value.len() >= 40 && value.bytes().all(|b| b.is_ascii_hexdigit());
+            if id { short_hex(value) } else { line(value, LINE_MAX) }
+        };
+        let facts = self.facts.iter().take(FACTS_MAX);
+        facts.map(|fact| Fact { label: line(&fact.label, 80), value: shown(&fact.value) }).collect()
+    }
+}
 
 /// One row: a label and its value. Both are clean single lines, not yet escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +141,6 @@ fn joined(name: &str, detail: &str) -> String {
     match (name.trim(), detail.trim()) {
         (name, "") => name.to_owned(),
         ("", detail) => detail.to_owned(),
-        (name, detail) => format!("{name} ({detail})"),
+        (name, detail) => format!("{name}, {detail}"),
     }
 }

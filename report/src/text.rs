@@ -69,12 +69,8 @@ pub fn stage_line(stage: &Stage, style: &TextStyle) -> String {
 
 /// What a stage found out, on one line.
 fn facts(stage: &Stage) -> String {
-    let facts: Vec<_> = stage
-        .facts
-        .iter()
-        .take(4)
-        .map(|fact| format!("{} {}", line(&fact.label, 40), line(&fact.value, 80)))
-        .collect();
+    let facts: Vec<_> =
+        stage.shown_facts().iter().map(|fact| format!("{} {}", fact.label, fact.value)).collect();
     facts.join(", ")
 }
 

@@ -1,5 +1,8 @@
 //! Reports in which every field that can hold any text holds a hostile one.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use patchlift_report::{Ending, Report, sample};
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::{collection, sample as pick};
@@ -32,16 +35,29 @@ pub(crate) const HOSTILE: &[&str] = &[
 /// `ending`'s sample with `text` in every string that takes it: enums and times stay what they are.
 pub(crate) fn poisoned(ending: Ending, text: &str) -> Report {
     let mut value = serde_json::to_value(sample::report(ending)).unwrap();
-    let mut paths = Vec::new();
-    strings(&value, &mut String::new(), &mut paths);
-    for path in paths {
-        let leaf = value.pointer_mut(&path).unwrap();
-        let before = std::mem::replace(leaf, Value::from(text));
-        if serde_json::from_value::<Report>(value.clone()).is_err() {
-            *value.pointer_mut(&path).unwrap() = before;
-        }
+    for path in places(ending) {
+        *value.pointer_mut(path).unwrap() = Value::from(text);
     }
     serde_json::from_value(value).unwrap()
+}
+
+/// The places in `ending`'s sample that take any text.
+fn places(ending: Ending) -> &'static [String] {
+    static PLACES: LazyLock<HashMap<Ending, Vec<String>>> =
+        LazyLock::new(|| sample::ENDINGS.into_iter().map(|ending| (ending, find_places(ending))).collect());
+    &PLACES[&ending]
+}
+
+fn find_places(ending: Ending) -> Vec<String> {
+    let value = serde_json::to_value(sample::report(ending)).unwrap();
+    let mut paths = Vec::new();
+    strings(&value, &mut String::new(), &mut paths);
+    paths.retain(|path| {
+        let mut changed = value.clone();
+        *changed.pointer_mut(path).unwrap() = Value::from("any text");
+        serde_json::from_value::<Report>(changed).is_ok()
+    });
+    paths
 }
 
 fn strings(value: &Value, path: &mut String, found: &mut Vec<String>) {

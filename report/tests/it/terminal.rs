@@ -15,7 +15,7 @@ fn a_whole_report() {
       Mails           https://patchwork.example.org/series/4711/
       Base            powerpc/next at 5ee0d1ab4bb1
       Tested commit   9f3b6c2e71d8
-      Box             p8-lab-1 (PowerNV 8247-22L)
+      Box             p8-lab-1, PowerNV 8247-22L
       CPU             POWER8 (raw), altivec supported
       Kernel          6.18.0-rc7-pl4711-9f3b6c2e71d8
       Build id        a3c1f09be27d
