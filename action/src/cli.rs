@@ -37,7 +37,7 @@ pub(crate) struct Cli {
 enum Command {
     /// Takes one series through all stages; always writes report.json and report.html
     #[command(after_help = EXIT_CODES)]
-    Run(Box<Request>),
+    Run(Box<RunArgs>),
     /// Shows a report.json again, for the terminal, or as HTML or Markdown
     Report {
         /// The report
@@ -46,6 +46,15 @@ enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+}
+
+#[derive(Debug, clap::Args)]
+struct RunArgs {
+    #[command(flatten)]
+    request: Request,
+    /// Also append the report as Markdown to this file; a workflow's runner names it
+    #[arg(long, value_name = "FILE", env = "GITHUB_STEP_SUMMARY")]
+    job_summary: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -63,7 +72,7 @@ enum Format {
 /// Runs the program and gives its exit code.
 pub(crate) fn run(cli: Cli) -> u8 {
     match cli.command {
-        Command::Run(request) => run_series(*request),
+        Command::Run(args) => run_series(*args),
         Command::Report { file, format } => show(&file, format),
     }
 }
@@ -74,8 +83,8 @@ const BAD_INPUT: u8 = 2;
 /// The lab or this program failed.
 const OUR_FAULT: u8 = 1;
 
-fn run_series(request: Request) -> u8 {
-    let inputs = match request.check() {
+fn run_series(args: RunArgs) -> u8 {
+    let inputs = match args.request.check() {
         Ok(inputs) => inputs,
         Err(error) => return complain(&error, BAD_INPUT),
     };
@@ -88,6 +97,12 @@ fn run_series(request: Request) -> u8 {
         Ok((report, dir)) => {
             let text = report.to_text(&style(io::stdout().is_terminal()));
             print(&format!("{text}\n{}\n", dir.join("report.html").display()));
+            if let Some(path) = args.job_summary
+                && let Err(error) = patchlift_publish::job_summary::append(&path, &report)
+            {
+                // The verdict stands without it.
+                complain(&error, 0);
+            }
             report.verdict.exit_code()
         }
         Err(error) => complain(&error, OUR_FAULT),

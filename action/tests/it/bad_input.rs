@@ -174,7 +174,8 @@ fn a_box_that_is_not_there_is_the_labs_fault() {
         "--cross-compile",
         "",
     ];
-    let output = action(&args);
+    let summary = arg("summary.md");
+    let output = action(&[&args[..], &["--job-summary", &summary]].concat());
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let report = desk.report();
     assert_eq!(report.verdict.ending, patchlift_report::Ending::Infrastructure);
@@ -185,4 +186,6 @@ fn a_box_that_is_not_there_is_the_labs_fault() {
         report.verdict.summary
     );
     assert!(desk.path("work/runs/latest/report.html").exists());
+    let markdown = std::fs::read_to_string(summary).expect("the job summary was written");
+    assert!(markdown.contains("Nothing can be said of the series"), "{markdown}");
 }
