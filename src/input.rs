@@ -20,6 +20,12 @@ pub enum InputError {
         /// As given.
         path: String,
     },
+    /// A folder.
+    #[error("{path}: a folder, not a mailbox")]
+    Folder {
+        /// As given.
+        path: String,
+    },
     /// The file cannot be read.
     #[error("{path}: cannot be read")]
     Read {
@@ -65,6 +71,7 @@ pub fn read_mailbox(path: &Path, limit_mib: u64) -> Result<Vec<u8>, InputError> 
     let name = || if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() };
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => InputError::NotFound { path: name() },
+        io::ErrorKind::IsADirectory => InputError::Folder { path: name() },
         _ => InputError::Read { path: name(), source },
     };
     let mut bytes = Vec::new();

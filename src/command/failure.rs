@@ -13,10 +13,10 @@ use crate::series::Refused;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The mailbox cannot be read.
-    #[error("{0}")]
+    #[error(transparent)]
     Input(InputError),
     /// The mails make no whole series.
-    #[error("{0}")]
+    #[error(transparent)]
     Series(#[from] RefusedSeries),
     /// The repository of --repo or --mirror is not one.
     #[error("{path}: no git repository there")]
@@ -76,6 +76,7 @@ impl Failure {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Input(InputError::NotFound { .. }) => "no_such_file",
+            Self::Input(InputError::Folder { .. }) => "folder",
             Self::Input(InputError::Read { .. }) => "unreadable",
             Self::Input(InputError::Empty { .. }) => "empty",
             Self::Input(InputError::TooLarge { .. }) => "too_large",
