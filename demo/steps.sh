@@ -86,22 +86,33 @@ show_log() {
     tail -n 20 -- "$log" | tr -d '\000-\010\013-\037' | sed 's/^/  | /' >&2
 }
 
-# Ends everything that start began: asks first, and after a while no longer.
-#   stop_all SIGNAL SECONDS
+# Ends everything that start began: asks by a signal, and after a while asks no longer.
+#   stop_all SIGNAL SECONDS     with no SIGNAL it does not ask
 stop_all() {
-    local signal=$1 patience=$2 pid waited=0
+    local signal=$1 patience=$2 pid waited=0 below=()
     for pid in "${!running[@]}"; do
-        kill -"$signal" -- "-$pid" 2>/dev/null
+        [[ -z $signal ]] || kill -"$signal" -- "-$pid" 2>/dev/null
     done
     while ((waited < patience * 5)) && any_runs; do
         sleep 0.2
         waited=$((waited + 1))
     done
+    # What has a group of its own below them would outlive them.
     for pid in "${!running[@]}"; do
-        kill -KILL -- "-$pid" 2>/dev/null
+        mapfile -t below < <(descendants "$pid")
+        kill -KILL -- "-$pid" "${below[@]}" 2>/dev/null
     done
     for pid in "${!running[@]}"; do
         finish "$pid"
+    done
+}
+
+# Pids of the children of a process, and of theirs.
+descendants() {
+    local child
+    for child in $(ps -o pid= --ppid "$1"); do
+        printf '%s\n' "$child"
+        descendants "$child"
     done
 }
 
@@ -117,7 +128,7 @@ any_runs() {
 # a second one does not wait for that.
 interrupted() {
     local signal=$1 code=$2
-    trap 'trap "" INT TERM HUP; stop_all KILL 0' INT TERM HUP
+    trap 'trap "" INT TERM HUP; stop_all "" 0' INT TERM HUP
     line "interrupted: ending what runs $dots (again to force it)"
     # A box takes up to a minute to be back on its known-good kernel.
     stop_all "$signal" 120
