@@ -30,7 +30,7 @@ help: ## Show this list
 
 .PHONY: demo
 demo: ## Take a patch series to a verdict on an emulated POWER8 box
-	@exec demo/run $(SERIES)
+	@exec demo/run '$(SERIES)'
 
 .PHONY: test
 test: ## Run the unit and integration tests
