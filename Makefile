@@ -52,7 +52,7 @@ lint: ## Check formatting, code, dependencies, scripts and workflows
 bench: ## Run the benchmarks that there are
 	@shopt -s nullglob; found=(benches/*.rs */benches/*.rs); \
 	if (( $${#found[@]} == 0 )); then echo "there are no benchmarks yet"; exit 0; fi; \
-	printf 'benchmark: %s\n' "$${found[@]}"; cargo bench --locked --workspace --benches
+	printf 'benchmark: %s\n' "$${found[@]}"; cargo bench --locked --workspace --bench '*'
 
 .PHONY: clean
 clean: ## Remove what was built here, and the demo's cache
