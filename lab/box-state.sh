@@ -3,7 +3,7 @@
 # Sourced; the caller sets $lab to the directory of this file.
 
 export PATH=$PATH:/usr/sbin:/sbin
-lab_cache=${PATCHLIFT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/patchlift}/lab
+lab_cache=${PATCHLIFT_CACHE:-${XDG_CACHE_HOME:-${HOME:?is not set; set it or PATCHLIFT_CACHE}/.cache}/patchlift}/lab
 # Relative would mean another place for each caller.
 [[ $lab_cache == /* ]] || lab_cache=$PWD/$lab_cache
 boxes=$lab_cache/boxes
@@ -22,6 +22,10 @@ usage_error() {
     printf 'lab/%s: %s\n' "${0##*/}" "$*" >&2
     exit 2
 }
+
+# The path goes through the configuration of apt, ssh, QEMU and the BMC, each with its own quoting.
+[[ $lab_cache =~ ^[A-Za-z0-9/._+@=~-]+$ ]] ||
+    usage_error "the cache's path '$lab_cache' has characters other than letters, digits and /._+@=~-; set PATCHLIFT_CACHE"
 
 # The directory of the image that the recipe of now gives.
 # shellcheck disable=SC2154  # $lab is the caller's

@@ -1,24 +1,32 @@
 # shellcheck shell=bash
-# Where Debian packages come from: the mirror that this machine uses already. Sourced by `packages` and `image`.
+# Where Debian packages come from: the mirrors that this machine's apt uses already. Sourced by `packages` and `image`.
 
 # Prints a sources.list with the given suites of a release ("" is the release itself), signed by Debian's keyring.
+# The security suite is left out where this machine takes none.
 #   debian_sources bookworm "" -updates -security
 debian_sources() {
     local codename=$1 suite mirror security
     shift
-    mirror=$(mirror_of "$codename" http://deb.debian.org/debian/)
-    security=$(mirror_of "$codename-security" http://deb.debian.org/debian-security/)
+    mirror=$(mirror_of "$codename")
+    security=$(mirror_of "$codename-security")
+    if [[ -z $mirror ]]; then
+        echo "this machine's apt has no source for Debian's $codename (component main)" >&2
+        return 1
+    fi
     for suite in "$@"; do
-        printf 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
-            "$([[ $suite == -security ]] && echo "$security" || echo "$mirror")" "$codename$suite"
+        if [[ $suite != -security ]]; then
+            printf 'deb [signed-by=%s] %s %s main\n' "$debian_keyring" "$mirror" "$codename$suite"
+        elif [[ -n $security ]]; then
+            printf 'deb [signed-by=%s] %s %s main\n' "$debian_keyring" "$security" "$codename$suite"
+        fi
     done
 }
 
-# Prints the address from which this machine's apt takes a suite, or the given one where it does not take it.
+debian_keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# Prints the address from which this machine's apt would take a suite's main component, or nothing. Asked of apt, as
+# there are several ways to write sources; no package list is needed or fetched for that.
 mirror_of() {
-    local suite=$1 otherwise=$2 found
-    # shellcheck disable=SC2016  # apt expands these
-    found=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' "Created-By: Packages" 2>/dev/null |
-        sed -n "s/ $suite\$//p" | head -n 1) || true
-    printf '%s\n' "${found:-$otherwise}"
+    apt-get --print-uris update 2>/dev/null |
+        sed -n "s|^'\(.*/\)dists/$1/main/binary-.*|\1|p" | head -n 1 || true
 }
