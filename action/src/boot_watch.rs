@@ -1,5 +1,6 @@
 //! Waiting for a kernel to come up, with one eye on the console.
 
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use patchlift_report::ConsoleEvent;
@@ -7,13 +8,17 @@ use patchlift_report::ConsoleEvent;
 use crate::cancel::Stop;
 use crate::console::Mark;
 use crate::host::{HostError, SshHost};
-use crate::run::{Run, SHORT};
+use crate::machine::SshAccess;
+use crate::run::Run;
 
 /// Between two attempts to log in. An attempt on a box that is down costs nothing.
 const BETWEEN_LOGINS: Duration = Duration::from_millis(1500);
 
 /// One attempt to log in.
 const LOGIN: Duration = Duration::from_secs(10);
+
+/// How often the console is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// How a boot went.
 #[derive(Debug)]
@@ -29,29 +34,39 @@ pub enum BootOutcome {
     Silent(Duration),
     /// Neither a crash nor a login in the time limit.
     NoContact {
-        /// The last attempt to log in.
-        last: HostError,
+        /// The last attempt to log in that ended.
+        last: Option<HostError>,
     },
     /// The run was told to stop.
     Stopped,
 }
 
 /// Watches a boot that began at `mark`, until the box can be logged in to under another boot id than
-/// `old_boot_id`, or crashes, or goes silent, or its time is over.
+/// `old_boot_id`, or crashes, or goes silent, or its time is over. A crash is noticed while an attempt to log
+/// in still waits for an answer that will not come.
 pub fn watch(run: &mut Run, mark: Mark, old_boot_id: &str, stop: Stop<'_>) -> BootOutcome {
     let limits = run.inputs.limits;
     let began = Instant::now();
+    let mut attempt = Attempt::start(run, old_boot_id);
+    let mut last = None;
     loop {
         if let Some(event) = run.console.fatal_since(mark) {
             // What follows the first line tells where and why: 2 s of quiet, but a loop of messages ends it.
             run.console.drain(Duration::from_secs(2), Duration::from_secs(10));
             return BootOutcome::Crashed(Box::new(event));
         }
-        let last = match login(run, old_boot_id, stop) {
-            Ok(boot_id) => return BootOutcome::Up { boot_id },
-            Err(HostError::Stopped { .. }) => return BootOutcome::Stopped,
-            Err(error) => error,
-        };
+        match attempt.result(LOOK) {
+            Some(Ok(boot_id)) => return BootOutcome::Up { boot_id },
+            Some(Err(error)) => {
+                last = Some(error);
+                if stop.sleep(BETWEEN_LOGINS) {
+                    return BootOutcome::Stopped;
+                }
+                attempt = Attempt::start(run, old_boot_id);
+            }
+            None if stop.requested() => return BootOutcome::Stopped,
+            None => {}
+        }
         let silent = run.console.silent_for().unwrap_or_else(|| began.elapsed()).min(began.elapsed());
         if silent >= limits.silence {
             return BootOutcome::Silent(silent);
@@ -61,22 +76,51 @@ pub fn watch(run: &mut Run, mark: Mark, old_boot_id: &str, stop: Stop<'_>) -> Bo
         }
         let line = run.console.tail(1).pop().unwrap_or_default();
         run.progress.note(&crate::text::cut(&line, 60));
-        if stop.sleep(BETWEEN_LOGINS) {
-            return BootOutcome::Stopped;
+    }
+}
+
+/// One attempt to log in, in a thread of its own: it may wait [`LOGIN`] for an answer.
+struct Attempt {
+    result: mpsc::Receiver<Result<String, HostError>>,
+}
+
+impl Attempt {
+    fn start(run: &Run, old_boot_id: &str) -> Self {
+        let (sender, result) = mpsc::channel();
+        let (access, old, cancel) =
+            (run.inputs.machine.ssh.clone(), old_boot_id.to_owned(), run.cancel.clone());
+        // It ends by itself within its limits; nobody may be there any more to take its result.
+        std::thread::spawn(move || {
+            let stop = cancel.at_first();
+            let found = log_in_after(&access, Some(&old), stop).and_then(|ssh| boot_id(&ssh, stop));
+            let _ = sender.send(found);
+        });
+        Self { result }
+    }
+
+    /// Its result, if it comes within `wait`.
+    fn result(&self, wait: Duration) -> Option<Result<String, HostError>> {
+        match self.result.recv_timeout(wait) {
+            Ok(result) => Some(result),
+            Err(mpsc::RecvTimeoutError::Timeout) => None,
+            // Its thread is gone without a word; the time limit of the boot ends this.
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                std::thread::sleep(wait);
+                None
+            }
         }
     }
 }
 
-/// Logs in and reads the boot id, which must be a new one: right after `kexec -e` the old system may still
-/// answer.
-fn login(run: &Run, old_boot_id: &str, stop: Stop<'_>) -> Result<String, HostError> {
-    let ssh = SshHost::connect(&run.inputs.machine.ssh, LOGIN)?;
-    let boot_id = boot_id(&ssh, stop)?;
-    if boot_id == old_boot_id {
-        let source = std::io::Error::other("the old kernel still runs");
-        return Err(HostError::Connect { address: run.inputs.machine.ssh.host.clone(), source });
+/// Logs in to a boot other than `old`: while a system goes down it still answers, and through a port that is
+/// forwarded even a box that is off takes a connection.
+fn log_in_after(access: &SshAccess, old: Option<&str>, stop: Stop<'_>) -> Result<SshHost, HostError> {
+    let ssh = SshHost::connect(access, LOGIN)?;
+    if old.is_some() && old == Some(boot_id(&ssh, stop)?.as_str()) {
+        let source = std::io::Error::other("the old system still runs");
+        return Err(HostError::Connect { address: access.host.clone(), source });
     }
-    Ok(boot_id)
+    Ok(ssh)
 }
 
 /// The random id of the running boot.
@@ -84,19 +128,24 @@ fn login(run: &Run, old_boot_id: &str, stop: Stop<'_>) -> Result<String, HostErr
 /// # Errors
 /// Where it can't be read.
 pub fn boot_id(ssh: &SshHost, stop: Stop<'_>) -> Result<String, HostError> {
-    ssh.read_text(&["cat", "/proc/sys/kernel/random/boot_id"], SHORT, stop)
+    ssh.read_text(&["cat", "/proc/sys/kernel/random/boot_id"], LOGIN, stop)
 }
 
-/// Waits until the box can be logged in to, whatever runs on it.
+/// Waits until the box can be logged in to, whatever runs on it, but under another boot id than `old`.
 ///
 /// # Errors
 /// The last failed attempt, when `limit` is over; a foreign host key at once.
-pub fn wait_for_login(run: &Run, limit: Duration, stop: Stop<'_>) -> Result<SshHost, HostError> {
+pub fn wait_for_login(
+    run: &Run,
+    old: Option<&str>,
+    limit: Duration,
+    stop: Stop<'_>,
+) -> Result<SshHost, HostError> {
     let deadline = Instant::now() + limit;
     loop {
-        match SshHost::connect(&run.inputs.machine.ssh, LOGIN) {
+        match log_in_after(&run.inputs.machine.ssh, old, stop) {
             Ok(ssh) => return Ok(ssh),
-            Err(error @ HostError::HostKey { .. }) => return Err(error),
+            Err(error @ (HostError::HostKey { .. } | HostError::Stopped { .. })) => return Err(error),
             Err(error) if Instant::now() >= deadline => return Err(error),
             Err(_) => {}
         }

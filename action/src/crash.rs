@@ -29,7 +29,7 @@ macro_rules! at_start {
 const PATTERNS: &[(EventClass, &str, &str)] = &[
     (EventClass::Fatal, "panic", r"Kernel panic - not syncing"),
     (EventClass::Fatal, "oops", at_start!(r"Oops: .*\bsig: \d+")),
-    (EventClass::Fatal, "bad-access", r"Unable to handle kernel "),
+    (EventClass::Fatal, "bad-access", r"Unable to handle kernel |BUG: Kernel NULL pointer dereference"),
     (EventClass::Fatal, "kernel-bug", r"[Kk]ernel BUG at "),
     (EventClass::Fatal, "hard-lockup", r"watchdog: .*[Hh]ard LOCKUP|Watchdog CPU:?\s?\d+ .*Hard LOCKUP"),
     (EventClass::Fatal, "bad-stack", r"Bad kernel stack pointer"),
@@ -114,7 +114,7 @@ mod tests {
             ("[    0.12] Kernel panic - not syncing: Attempted to kill init!", Some((Fatal, "panic"))),
             ("Oops: Kernel access of bad area, sig: 11 [#1]", Some((Fatal, "oops"))),
             ("BUG: Unable to handle kernel data access on read at 0xc0", Some((Fatal, "bad-access"))),
-            ("BUG: Kernel NULL pointer dereference on read at 0x00000000", Some((Report, "bug"))),
+            ("BUG: Kernel NULL pointer dereference on read at 0x00000000", Some((Fatal, "bad-access"))),
             ("host kernel: BUG: sleeping function called", Some((Report, "bug"))),
             ("3:mon> ", Some((BootStop, "xmon"))),
             (

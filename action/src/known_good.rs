@@ -1,6 +1,6 @@
 //! The known-good system: looking at it, and getting back to it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::boot_watch;
 use crate::cancel::Stop;
@@ -12,8 +12,9 @@ use crate::run::{KnownGood, Run, SHORT};
 /// Power cycles that are tried before the box is given up: a BMC may lose one.
 const CYCLES: u32 = 2;
 
-/// How long an orderly reboot may take until the box is gone from the network. After that it hangs in it.
-const ORDERLY: Duration = Duration::from_secs(45);
+/// How long an orderly reboot may take. A real box needs longer for its firmware alone; it is then switched
+/// off and on in the middle of that, which it survives, and which costs it the time of one more boot.
+const ORDERLY: Duration = Duration::from_secs(6 * 60);
 
 /// Why the box is not on its known-good system.
 #[derive(Debug, thiserror::Error)]
@@ -62,19 +63,39 @@ pub fn look(ssh: &SshHost, stop: Stop<'_>) -> Result<KnownGood, WayBackError> {
     Ok(KnownGood { release, build_id, boot_sums })
 }
 
+/// How the box came back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WayBack {
+    /// The system under test rebooted when it was asked to.
+    Reboot,
+    /// It was switched off and on.
+    PowerCycle,
+}
+
+impl WayBack {
+    /// For people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Reboot => "reboot",
+            Self::PowerCycle => "power cycle",
+        }
+    }
+}
+
 /// Brings the box to its known-good kernel: by an orderly reboot where it can still be logged in to and
 /// `orderly` is wanted, otherwise by its power switch, which needs nobody's consent.
 ///
 /// # Errors
 /// Where it does not come back.
-pub fn return_to(run: &mut Run, orderly: bool, stop: Stop<'_>) -> Result<KnownGood, WayBackError> {
-    if orderly && reboot_orderly(run, stop) {
+pub fn return_to(run: &mut Run, orderly: bool, stop: Stop<'_>) -> Result<(KnownGood, WayBack), WayBackError> {
+    if orderly && let Some(old) = ask_to_reboot(run, stop) {
         run.progress.note("rebooting");
-        match wait_for_it(run, stop) {
+        match wait_for_it(run, Some(&old), ORDERLY, stop) {
             Err(WayBackError::NotUp { .. } | WayBackError::OtherKernel { .. }) => {}
-            result => return result,
+            result => return result.map(|found| (found, WayBack::Reboot)),
         }
     }
+    let limit = run.inputs.limits.roll_back / CYCLES;
     let mut attempt = 1;
     loop {
         run.progress.note("switching the power");
@@ -82,34 +103,35 @@ pub fn return_to(run: &mut Run, orderly: bool, stop: Stop<'_>) -> Result<KnownGo
             PowerError::Stopped => WayBackError::Stopped,
             error => WayBackError::Power(error),
         })?;
-        match wait_for_it(run, stop) {
+        match wait_for_it(run, None, limit, stop) {
             Err(WayBackError::NotUp { .. } | WayBackError::OtherKernel { .. }) if attempt < CYCLES => {
                 attempt += 1
             }
-            result => return result,
+            result => return result.map(|found| (found, WayBack::PowerCycle)),
         }
     }
 }
 
-/// Asks the running system to reboot. Returns whether it went down.
-fn reboot_orderly(run: &Run, stop: Stop<'_>) -> bool {
-    let Ok(ssh) = run.ssh() else { return false };
+/// Asks the running system to reboot. Gives the boot id that has to go, if it could be asked.
+fn ask_to_reboot(run: &Run, stop: Stop<'_>) -> Option<String> {
+    let ssh = run.ssh().ok()?;
+    let old = boot_watch::boot_id(&ssh, stop).ok()?;
     // The connection may be gone before the answer is there.
     let _ = ssh.read(&["sh", "-c", "sync; reboot"], Duration::from_secs(10), stop);
-    let deadline = Instant::now() + ORDERLY;
-    while Instant::now() < deadline && !stop.sleep(Duration::from_millis(500)) {
-        if run.ssh().is_err() {
-            return true;
-        }
-    }
-    false
+    Some(old)
 }
 
-/// Waits until the box can be logged in to and runs its known-good kernel.
-fn wait_for_it(run: &Run, stop: Stop<'_>) -> Result<KnownGood, WayBackError> {
-    let limit = run.inputs.limits.roll_back / (CYCLES + 1);
-    let ssh = boot_watch::wait_for_login(run, limit, stop)
-        .map_err(|source| WayBackError::NotUp { limit_s: limit.as_secs(), source })?;
+/// Waits until the box can be logged in to under another boot id than `old`, and runs its known-good kernel.
+fn wait_for_it(
+    run: &Run,
+    old: Option<&str>,
+    limit: Duration,
+    stop: Stop<'_>,
+) -> Result<KnownGood, WayBackError> {
+    let ssh = boot_watch::wait_for_login(run, old, limit, stop).map_err(|source| match source {
+        HostError::Stopped { .. } => WayBackError::Stopped,
+        source => WayBackError::NotUp { limit_s: limit.as_secs(), source },
+    })?;
     let found = look(&ssh, stop)?;
     let wanted = &run.inputs.machine.boot.known_good_release;
     if found.release != *wanted {

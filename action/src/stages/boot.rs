@@ -50,12 +50,13 @@ pub(super) fn run(run: &mut Run, lane: Lane) -> Result<Done, Failure> {
         }
         BootOutcome::NoContact { last } => {
             let limit_s = run.inputs.limits.boot.as_secs();
-            let banners = run.console.banners_since(mark);
-            let reason = if banners.is_empty() {
-                format!("no kernel announced itself on the console; {}", chain(&last))
+            let what = if run.console.banners_since(mark).is_empty() {
+                "no kernel announced itself on the console"
             } else {
-                format!("it runs but cannot be logged in to; {}", chain(&last))
+                "it announced itself, but cannot be logged in to"
             };
+            let why = last.map(|error| format!("; {}", chain(&error))).unwrap_or_default();
+            let reason = format!("{what}{why}");
             let fault = fault_of(lane);
             let result = StageResult::TimedOut { fault, limit_s, reason };
             Err(Failure { result, ..failure(run, lane, String::new()) })

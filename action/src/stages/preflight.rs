@@ -80,7 +80,7 @@ fn check_controller(run: &Run) -> Result<(), Failure> {
 /// second value names the kernel it was found on.
 fn known_good_login(run: &mut Run, stop: Stop<'_>) -> Result<(SshHost, Option<String>), Failure> {
     // A box that was just switched on takes its time; one that does not come is switched off and on.
-    let first = crate::boot_watch::wait_for_login(run, run.inputs.limits.boot / 2, stop);
+    let first = crate::boot_watch::wait_for_login(run, None, run.inputs.limits.boot / 2, stop);
     let found = match first {
         Ok(ssh) => {
             let release = ssh.read_text(&["uname", "-r"], SHORT, stop)?;

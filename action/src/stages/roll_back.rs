@@ -20,8 +20,8 @@ pub(super) fn run(run: &mut Run) -> Result<Done, Failure> {
     let result = known_good::return_to(run, orderly, stop);
     run.boot_mark = None;
     run.boot_id = None;
-    let found = match result {
-        Ok(found) => found,
+    let (found, way) = match result {
+        Ok(back) => back,
         Err(error) => return Err(lost(run, &error)),
     };
     if let Some(difference) = run.known_good.as_ref().and_then(|before| difference(before, &found)) {
@@ -37,7 +37,7 @@ pub(super) fn run(run: &mut Run) -> Result<Done, Failure> {
         .fact("runs again", found.release)
         .fact("build id", found.build_id)
         .fact("/boot", "unchanged")
-        .fact("by", if orderly { "reboot" } else { "power cycle" });
+        .fact("by", way.in_words());
     Ok(match cleaned {
         Ok(_) => done,
         Err(error) => done.fact("left on the box", format!("{ON_BOX}: {error}")),
