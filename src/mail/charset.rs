@@ -13,20 +13,38 @@ pub fn to_utf8<'a>(bytes: &'a [u8], name: &[u8]) -> Result<Cow<'a, [u8]>, Charse
         return Ok(Cow::Borrowed(bytes));
     }
     let error = |problem| CharsetError { charset: crate::bytes::shown(name, 40), problem };
-    let label = name.to_ascii_lowercase();
+    let label = plain_label(name);
     match family(&label) {
         Family::Ascii if bytes.is_ascii() => Ok(Cow::Borrowed(bytes)),
         Family::Ascii => Err(error(Problem::Invalid)),
         Family::Latin1 => {
             Ok(Cow::Owned(bytes.iter().map(|&b| char::from(b)).collect::<String>().into_bytes()))
         }
+        Family::LatinOver(encoding) => {
+            let text = bytes.iter().map(|byte| match byte {
+                0x80..0xa0 => Some(char::from(*byte)),
+                _ => encoding.decode_without_bom_handling_and_without_replacement(&[*byte])?.chars().next(),
+            });
+            let text: Option<String> = text.collect();
+            text.map(|text| Cow::Owned(text.into_bytes())).ok_or_else(|| error(Problem::Invalid))
+        }
         Family::Web => {
             let encoding =
                 Encoding::for_label_no_replacement(&label).ok_or_else(|| error(Problem::Unknown))?;
             let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
+            // Browsers turn the holes of the Windows code pages into control characters; they are no text.
+            let holes = encoding.name().starts_with("windows-");
+            let text = text.filter(|text| !(holes && text.contains(|c| ('\u{80}'..'\u{a0}').contains(&c))));
             text.map(|text| Cow::Owned(text.into_owned().into_bytes())).ok_or_else(|| error(Problem::Invalid))
         }
     }
+}
+
+/// The name as iconv takes it: characters that no name has are passed over, and so is what follows "//".
+fn plain_label(name: &[u8]) -> Vec<u8> {
+    let name = &name[..crate::bytes::find(name, b"//").unwrap_or(name.len())];
+    let known = name.iter().filter(|b| b.is_ascii_alphanumeric() || b"_-.,:".contains(b));
+    known.map(u8::to_ascii_lowercase).collect()
 }
 
 /// The charset names that need other rules than the browsers' encoding standard, which reads
@@ -34,17 +52,24 @@ pub fn to_utf8<'a>(bytes: &'a [u8], name: &[u8]) -> Result<Cow<'a, [u8]>, Charse
 enum Family {
     Ascii,
     Latin1,
+    /// An ISO charset that browsers read as this Windows code page: the same but for the control characters.
+    LatinOver(&'static Encoding),
     Web,
 }
 
 fn family(label: &[u8]) -> Family {
     match label {
-        b"us-ascii" | b"ascii" | b"us" | b"iso646-us" | b"iso_646.irv:1991" | b"ansi_x3.4-1968"
+        // No name is left: only plain text is the same in every charset.
+        b"" | b"us-ascii" | b"ascii" | b"us" | b"iso646-us" | b"iso_646.irv:1991" | b"ansi_x3.4-1968"
         | b"ansi_x3.4-1986" | b"iso-ir-6" | b"cp367" | b"ibm367" | b"csascii" => Family::Ascii,
         b"iso-8859-1" | b"iso8859-1" | b"iso_8859-1" | b"iso88591" | b"8859_1" | b"latin1" | b"latin-1"
         | b"l1" | b"iso-ir-100" | b"iso_8859-1:1987" | b"cp819" | b"ibm819" | b"csisolatin1" => {
             Family::Latin1
         }
+        b"iso-8859-9" | b"iso8859-9" | b"iso_8859-9" | b"latin5" | b"l5" => {
+            Family::LatinOver(encoding_rs::WINDOWS_1254)
+        }
+        b"iso-8859-11" | b"iso8859-11" | b"tis-620" => Family::LatinOver(encoding_rs::WINDOWS_874),
         _ => Family::Web,
     }
 }
@@ -101,6 +126,8 @@ mod tests {
             let converted = to_utf8(bytes, name.as_bytes()).unwrap();
             assert_eq!(converted.as_ref(), expected.map_or(bytes, str::as_bytes), "{name}");
         }
+        assert_eq!(to_utf8(b"\x81", b"windows-1252").unwrap_err().problem, Problem::Invalid);
+        assert_eq!(to_utf8(b"x\x85\xfd", b"iso-8859-9").unwrap().as_ref(), "x\u{85}ı".as_bytes());
         assert_eq!(to_utf8(b"x", b"unknown-8bit").unwrap_err().problem, Problem::Unknown);
         assert_eq!(to_utf8(b"\xe9", b"us-ascii").unwrap_err().problem, Problem::Invalid);
     }

@@ -4,22 +4,32 @@ use super::charset::{CharsetError, to_utf8};
 use super::transfer;
 use crate::bytes::{Lines, find, is_blank, strip_prefix_ignoring_case, trim_end, trim_start, until_nul};
 
-/// The next header, its continuation lines joined with one blank each.
-///
-/// # Errors
-/// Not an error of the mail: `Err` gives back the line that is no header, its line feed included.
-pub(crate) fn next_header(lines: &mut Lines<'_>) -> Result<Vec<u8>, Vec<u8>> {
-    let first = trim_end(lines.next().unwrap_or_default());
+/// What stands where a header may be.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// A header, its continuation lines joined with one blank each.
+    Header(Vec<u8>),
+    /// A line that is none, its line feed included.
+    Text(Vec<u8>),
+    /// Nothing any more.
+    End,
+}
+
+/// Takes the next header or the line that ends the headers.
+pub(crate) fn next_header(lines: &mut Lines<'_>) -> Next {
+    let Some(first) = lines.next().map(trim_end) else { return Next::End };
     if first.is_empty() || !is_header(first) {
-        return Err([first, b"\n"].concat());
+        return Next::Text([first, b"\n"].concat());
     }
     let mut header = first.to_vec();
     while matches!(lines.peek(), Some(b' ' | b'\t')) {
-        let continuation = lines.next().unwrap_or_default();
-        header.push(b' ');
-        header.extend_from_slice(trim_end(&continuation[1..]));
+        // A line of blanks only adds nothing.
+        if let Some((_, text)) = trim_end(lines.next().unwrap_or_default()).split_first() {
+            header.push(b' ');
+            header.extend_from_slice(text);
+        }
     }
-    Ok(header)
+    Next::Header(header)
 }
 
 /// Does this line look like "Name: value", or like the separator that mailboxes put before the headers?
@@ -111,8 +121,9 @@ mod tests {
     #[test]
     fn headers_are_unfolded_to_one_blank() {
         let mut lines = Lines::new(b"Subject: a  \n\t  b\n c\nnot a header\n");
-        assert_eq!(next_header(&mut lines).unwrap(), b"Subject: a   b c");
-        assert_eq!(next_header(&mut lines).unwrap_err(), b"not a header\n");
+        assert_eq!(next_header(&mut lines), Next::Header(b"Subject: a   b c".to_vec()));
+        assert_eq!(next_header(&mut lines), Next::Text(b"not a header\n".to_vec()));
+        assert_eq!(next_header(&mut lines), Next::End);
     }
 
     #[test]

@@ -8,7 +8,8 @@ pub(super) fn begins_patch(line: &[u8]) -> bool {
         return true;
     }
     let Some(rest) = line.strip_prefix(b"---").filter(|rest| !rest.is_empty()) else { return false };
-    if rest[0] == b' ' && rest.get(1).is_some_and(|&b| !is_blank(b)) {
+    // At the end of a mail without a last line feed nothing has to follow the blank.
+    if rest[0] == b' ' && rest.get(1).is_none_or(|&b| !is_blank(b)) {
         return true;
     }
     let end = rest.iter().position(|&b| b == b'\n' || !is_blank(b));
@@ -65,13 +66,14 @@ mod tests {
 
     #[test]
     fn the_patch_begins_at_these_lines_only() {
-        let table: [(&[u8], bool); 9] = [
+        let table: [(&[u8], bool); 10] = [
             (b"---\n", true),
             (b"--- \n", true),
             (b"--- a/f\n", true),
             (b"diff --git a/f b/f\n", true),
             (b"Index: f\n", true),
             (b"---- \n", false),
+            (b"--- ", true),
             (b"---x\n", false),
             (b"---", false),
             (b"different\n", false),

@@ -2,7 +2,7 @@
 
 use super::address::{self, Author};
 use super::charset::{CharsetError, to_utf8};
-use super::header::{self, HeaderError, next_header, value_of};
+use super::header::{self, HeaderError, Next, next_header, value_of};
 use super::marks::{begins_patch, is_format_patch_separator, is_scissors};
 use super::structure::ContentType;
 use super::subject;
@@ -40,6 +40,9 @@ pub struct Content {
 /// Why a mail cannot be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum MailError {
+    /// Nothing but blanks.
+    #[error("the mail is empty")]
+    Empty,
     /// A From, Subject, Date, Content-Type or Content-Transfer-Encoding header is damaged.
     #[error("header {name} cannot be read")]
     Header {
@@ -80,7 +83,7 @@ type Headers = [Option<Vec<u8>>; 3];
 /// # Errors
 /// The cases of [`MailError`]; a mail that is merely odd is read as git reads it.
 pub fn read(mail: &[u8], options: Options) -> Result<Content, MailError> {
-    let start = mail.iter().position(|&b| !is_blank(b)).unwrap_or(mail.len());
+    let start = mail.iter().position(|&b| !is_blank(b)).ok_or(MailError::Empty)?;
     let mut reader = Reader::new(&mail[start..], options);
     let first_line = reader.headers(true)?;
     reader.body(first_line)?;
@@ -126,10 +129,16 @@ impl<'a> Reader<'a> {
 
     /// Takes header lines; gives back the first line that is none. `last_wins`: a doubled header replaces the first.
     fn headers(&mut self, last_wins: bool) -> Result<Vec<u8>, MailError> {
+        let mut last = Vec::new();
         loop {
             match next_header(&mut self.lines) {
-                Ok(line) => self.header(&line, last_wins)?,
-                Err(line) => return Ok(line),
+                Next::Header(line) => {
+                    self.header(&line, last_wins)?;
+                    last = line;
+                }
+                Next::Text(line) => return Ok(line),
+                // In a mail that is headers only, git takes the last one for text as well.
+                Next::End => return Ok(last),
             }
         }
     }
@@ -154,6 +163,9 @@ impl<'a> Reader<'a> {
             self.kind = kind;
         } else if let Some(value) = value_of(line, b"Content-Transfer-Encoding") {
             self.encoding = Encoding::of_header(&decode("Content-Transfer-Encoding", value)?);
+        } else if let Some(value) = value_of(line, b"Message-ID") {
+            // Not used here, but git refuses a mail in which it is damaged.
+            decode("Message-ID", value)?;
         }
         Ok(())
     }
@@ -210,11 +222,15 @@ impl<'a> Reader<'a> {
     /// At a boundary: leaves parts that end here, reads the next part's headers, gives back its first line.
     fn next_part(&mut self, boundary_line: Vec<u8>) -> Result<Option<Vec<u8>>, MailError> {
         let mut line = boundary_line;
+        let mut first_end = true;
         while let Some(boundary) = self.boundaries.last()
             && line[boundary.len().min(line.len())..].starts_with(b"--")
         {
             self.boundaries.pop();
-            self.text(b"\n")?;
+            // However many parts end here, one empty line stands for their end.
+            if std::mem::take(&mut first_end) {
+                self.text(b"\n")?;
+            }
             match self.next_boundary() {
                 Some(next) => line = next,
                 None => return Ok(None),
@@ -223,7 +239,8 @@ impl<'a> Reader<'a> {
         self.encoding = Encoding::Plain;
         self.kind.charset.clear();
         self.headers(false)?;
-        Ok(self.lines.next().map(<[u8]>::to_vec))
+        // The first line of a part always ends in a line feed, also at the end of the mail.
+        Ok(self.lines.next().map(|line| [line.strip_suffix(b"\n").unwrap_or(line), b"\n"].concat()))
     }
 
     fn packed_line(&mut self, line: &[u8]) -> Result<(), MailError> {
@@ -277,27 +294,26 @@ impl<'a> Reader<'a> {
 
     /// One line of the mail's text: to the message, or to the patch once that has begun.
     fn text(&mut self, line: &[u8]) -> Result<(), MailError> {
-        if !self.in_patch && !self.message_line(line)? {
-            return Ok(());
+        if self.in_patch {
+            self.content.patch.extend_from_slice(line);
+            Ok(())
+        } else {
+            self.message_line(line)
         }
-        self.in_patch = true;
-        self.content.patch.extend_from_slice(line);
-        Ok(())
     }
 
-    /// Gives back whether the patch begins with this line.
-    fn message_line(&mut self, line: &[u8]) -> Result<bool, MailError> {
+    fn message_line(&mut self, line: &[u8]) -> Result<(), MailError> {
         if self.at_top && matches!(line, b"" | b"\n") {
             if !self.pending.is_empty() {
                 self.end_pending()?;
                 self.at_top = false;
             }
-            return Ok(false);
+            return Ok(());
         }
         if self.at_top {
             self.at_top = self.inner_header(line)?;
             if self.at_top {
-                return Ok(false);
+                return Ok(());
             }
         }
         let line = to_utf8(line, &self.kind.charset).map_err(MailError::Text)?;
@@ -305,13 +321,13 @@ impl<'a> Reader<'a> {
             self.content.message.clear();
             self.at_top = true;
             self.inner = Headers::default();
-            return Ok(false);
+            return Ok(());
         }
-        if begins_patch(&line) {
-            return Ok(true);
-        }
-        self.content.message.extend_from_slice(&line);
-        Ok(false)
+        // The line that begins the patch was converted with the message; the patch's other lines never are.
+        self.in_patch = begins_patch(&line);
+        let part = if self.in_patch { &mut self.content.patch } else { &mut self.content.message };
+        part.extend_from_slice(&line);
+        Ok(())
     }
 
     /// Is this line a header at the top of the message? If so it is taken.

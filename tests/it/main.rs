@@ -12,6 +12,8 @@ mod bad_input;
 mod git_repo;
 mod mail_command;
 mod mail_corpus;
+mod mail_differential;
+mod random_mail;
 mod run;
 mod series;
 mod test_data;

@@ -23,7 +23,8 @@ impl Ran {
     pub(crate) fn error_line(&self) -> &str {
         assert_eq!(self.stderr.lines().count(), 1, "{}", self.stderr);
         // An error whose text stands in its cause as well would be said twice.
-        let mut parts: Vec<&str> = self.stderr.trim_end().split(": ").filter(|part| part.len() > 20).collect();
+        let mut parts: Vec<&str> =
+            self.stderr.trim_end().split(": ").filter(|part| part.len() > 20).collect();
         parts.sort_unstable();
         assert!(parts.windows(2).all(|pair| pair[0] != pair[1]), "said twice: {}", self.stderr);
         self.stderr.trim_end()

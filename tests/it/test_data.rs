@@ -15,3 +15,9 @@ pub(crate) fn folder(name: &str) -> Option<PathBuf> {
     eprintln!("SKIPPED: {missing}");
     None
 }
+
+/// How many random cases to try: `usual` in a normal run, `PATCHLIFT_DIFFERENTIAL_CASES` in a long one.
+pub(crate) fn cases(usual: u64) -> u64 {
+    let wanted = std::env::var("PATCHLIFT_DIFFERENTIAL_CASES").ok();
+    wanted.map_or(usual, |text| text.parse().expect("PATCHLIFT_DIFFERENTIAL_CASES is a number"))
+}
