@@ -12,6 +12,9 @@ export PATCHLIFT_TEST_DATA ?= $(abspath $(CURDIR)/../shared/data)
 # What building and testing the crates takes; the emulated box has a list of its own, in lab/packages.
 test_packages := gcc libc6-dev make pkg-config cmake libssl-dev git cpio openssh-client
 
+# Where everything is kept that takes long to make.
+cache := $(or $(PATCHLIFT_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/patchlift)
+
 # .config/nextest.toml says what the profiles are.
 nextest := .ci/nextest run --locked --profile $(if $(filter true,$(CI)),ci,default)
 
@@ -40,8 +43,10 @@ test: ## Run the unit and integration tests
 .PHONY: test-lab
 test-lab: ## Run the tests that need the emulated box
 	@lab/packages
-	@nice -n 5 lab/test
 	@PATCHLIFT_LAB=1 nice -n 5 $(nextest) -p patchlift-action --test lab
+	@# The kernel that these tests have built is good for the box's own tests, too.
+	@vmlinux=$$(ls -t '$(cache)'/demo/work/build/*/vmlinux 2>/dev/null | head -n 1) || true; \
+	PATCHLIFT_LAB_VMLINUX=$$vmlinux nice -n 5 lab/test
 
 .PHONY: lint
 lint: ## Check formatting, code, dependencies, scripts and workflows
@@ -58,5 +63,5 @@ bench: ## Run the benchmarks that there are
 clean: ## Remove what was built here, and the demo's cache
 	@cargo clean
 	@lab/down --all 2>/dev/null || true
-	@cache=$${PATCHLIFT_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/patchlift}; \
-	rm -rf -- "$$cache/demo" "$$cache/lab" "$$cache/tools" "$$cache/ccache"; echo "removed the cache in $$cache"
+	@rm -rf -- '$(cache)/demo' '$(cache)/lab' '$(cache)/tools'
+	@echo "removed the build and $(cache)/{demo,lab,tools}"
