@@ -37,13 +37,13 @@ image_dir() {
     printf '%s\n' "$lab_cache/image-${recipe:0:12}"
 }
 
-# Removes images that neither the recipe of now nor a box refers to.
+# Removes images, whole or half made, that are a day old and that neither the recipe of now nor a box refers to.
+# Younger ones may belong to another checkout that is at work.
 remove_unused_images() {
     local candidate used
     used=$(image_dir)$'\n'$(cat "$boxes"/*/image 2>/dev/null || true)
-    for candidate in "$lab_cache"/image-*; do
-        [[ ! -d $candidate || $candidate == *.partial ]] || grep -qxF -- "$candidate" <<<"$used" ||
-            rm -rf -- "$candidate"
+    find "$lab_cache" -maxdepth 1 -type d -name 'image-*' -mmin +1440 | while read -r candidate; do
+        grep -qxF -- "$candidate" <<<"$used" || rm -rf -- "$candidate"
     done
 }
 
