@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use patchlift_report::{Baseline, Ending, Lane, Stage, StageName, StageResult};
 
-use crate::classify;
-use crate::inputs::Inputs;
+use sha2::{Digest, Sha256};
+
+use crate::host::hex;
 use crate::run::Run;
+use crate::{classify, kernel};
 
 /// One file a base, in the work folder.
 #[derive(Debug)]
@@ -16,13 +18,23 @@ pub struct BaselineStore {
 }
 
 impl BaselineStore {
-    /// The place of the base that `inputs` name. The recipe is part of it, and the compiler is not known yet:
-    /// a new compiler comes with a new release of the controller's system, whose name is.
-    pub fn new(inputs: &Inputs) -> Self {
-        let system = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
-        let recipe = crate::kernel::recipe_hash(&inputs.recipe, &system);
+    /// The place of the base that a run tests. Everything that decides how a base fares is part of its name:
+    /// how it is built, with what, how it is booted and tested, for how long, and from which system.
+    pub fn new(run: &Run) -> Self {
+        let inputs = &run.inputs;
+        let mut hash = Sha256::new();
+        let parts = [
+            kernel::recipe_hash(&inputs.recipe, &run.compiler),
+            format!("{:?} {:?} {:?}", inputs.machine.boot, inputs.machine.kvm, inputs.limits),
+            run.known_good.as_ref().map(|known_good| known_good.build_id.clone()).unwrap_or_default(),
+        ];
+        for part in &parts {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        let conditions: String = hex(&hash.finalize()).chars().take(16).collect();
         let base: String = inputs.base.commit.chars().take(16).collect();
-        let name = format!("{base}-{recipe}-{}.json", inputs.machine.name);
+        let name = format!("{base}-{conditions}-{}.json", inputs.machine.name);
         Self { path: inputs.work.join("baselines").join(name) }
     }
 

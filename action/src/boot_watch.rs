@@ -30,6 +30,10 @@ pub enum BootOutcome {
     },
     /// The console showed a crash or a stop.
     Crashed(Box<ConsoleEvent>),
+    /// It never left the system that was to start it: that one still answers.
+    NeverLeft,
+    /// The console was lost, and with it the proof of what happened.
+    NoConsole,
     /// The console went silent: it hangs.
     Silent(Duration),
     /// Neither a crash nor a login in the time limit.
@@ -47,52 +51,56 @@ pub enum BootOutcome {
 pub fn watch(run: &mut Run, mark: Mark, old_boot_id: &str, stop: Stop<'_>) -> BootOutcome {
     let limits = run.inputs.limits;
     let began = Instant::now();
-    let mut attempt = Attempt::start(run, old_boot_id);
+    let mut attempt = Attempt::start(run);
     let mut last = None;
+    let mut old_answers = false;
     loop {
         if let Some(event) = run.console.fatal_since(mark) {
             // What follows the first line tells where and why: 2 s of quiet, but a loop of messages ends it.
-            run.console.drain(Duration::from_secs(2), Duration::from_secs(10));
+            run.console.let_it_finish();
             return BootOutcome::Crashed(Box::new(event));
         }
         match attempt.result(LOOK) {
-            Some(Ok(boot_id)) => return BootOutcome::Up { boot_id },
-            Some(Err(error)) => {
-                last = Some(error);
+            Some(Ok(boot_id)) if boot_id != old_boot_id => return BootOutcome::Up { boot_id },
+            Some(result) => {
+                old_answers = result.is_ok();
+                last = result.err();
                 if stop.sleep(BETWEEN_LOGINS) {
                     return BootOutcome::Stopped;
                 }
-                attempt = Attempt::start(run, old_boot_id);
+                attempt = Attempt::start(run);
             }
             None if stop.requested() => return BootOutcome::Stopped,
             None => {}
         }
         let silent = run.console.silent_for().unwrap_or_else(|| began.elapsed()).min(began.elapsed());
-        if silent >= limits.silence {
-            return BootOutcome::Silent(silent);
-        }
-        if began.elapsed() >= limits.boot {
-            return BootOutcome::NoContact { last };
+        let (hangs, late) = (silent >= limits.silence, began.elapsed() >= limits.boot);
+        if hangs || late {
+            return match (old_answers, run.console.is_connected()) {
+                (true, _) => BootOutcome::NeverLeft,
+                (false, false) => BootOutcome::NoConsole,
+                (false, true) if hangs => BootOutcome::Silent(silent),
+                (false, true) => BootOutcome::NoContact { last },
+            };
         }
         let line = run.console.tail(1).pop().unwrap_or_default();
         run.progress.note(&crate::text::cut(&line, 60));
     }
 }
 
-/// One attempt to log in, in a thread of its own: it may wait [`LOGIN`] for an answer.
+/// One attempt to log in and to read the boot id, in a thread of its own: it may wait [`LOGIN`] for an answer.
 struct Attempt {
     result: mpsc::Receiver<Result<String, HostError>>,
 }
 
 impl Attempt {
-    fn start(run: &Run, old_boot_id: &str) -> Self {
+    fn start(run: &Run) -> Self {
         let (sender, result) = mpsc::channel();
-        let (access, old, cancel) =
-            (run.inputs.machine.ssh.clone(), old_boot_id.to_owned(), run.cancel.clone());
+        let (access, cancel) = (run.inputs.machine.ssh.clone(), run.cancel.clone());
         // It ends by itself within its limits; nobody may be there any more to take its result.
         std::thread::spawn(move || {
             let stop = cancel.at_first();
-            let found = log_in_after(&access, Some(&old), stop).and_then(|ssh| boot_id(&ssh, stop));
+            let found = SshHost::connect(&access, LOGIN).and_then(|ssh| boot_id(&ssh, stop));
             let _ = sender.send(found);
         });
         Self { result }

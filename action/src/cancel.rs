@@ -27,8 +27,13 @@ impl Cancel {
         let requests = Arc::clone(&cancel.requests);
         let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM])?;
         std::thread::spawn(move || {
-            for _ in signals.forever() {
-                requests.fetch_add(1, Ordering::SeqCst);
+            for signal in signals.forever() {
+                if signal == SIGINT {
+                    requests.fetch_add(1, Ordering::SeqCst);
+                } else {
+                    // Whoever ends a job sends these again and again; only a person presses Ctrl-C twice.
+                    requests.fetch_max(1, Ordering::SeqCst);
+                }
             }
         });
         Ok(cancel)
@@ -46,26 +51,40 @@ impl Cancel {
 
     /// The token for a roll-back: the first request does not stop it, the second does.
     pub fn after_first(&self) -> Stop<'_> {
-        Stop { cancel: self, at: 2 }
+        Stop { cancel: self, at: 2, given_up: None }
     }
 
     /// The token for everything else: the first request stops it.
     pub fn at_first(&self) -> Stop<'_> {
-        Stop { cancel: self, at: 1 }
+        Stop { cancel: self, at: 1, given_up: None }
     }
 }
 
 /// What a wait looks at to learn that it should end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Stop<'a> {
     cancel: &'a Cancel,
     at: usize,
+    given_up: Option<&'a dyn Fn() -> bool>,
 }
 
-impl Stop<'_> {
+impl std::fmt::Debug for Stop<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stop").field("cancel", self.cancel).field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Stop<'a> {
+    /// Ends a wait also when `given_up` says that what is waited for can't come any more.
+    #[must_use]
+    pub fn or_when(self, given_up: &'a dyn Fn() -> bool) -> Self {
+        Self { given_up: Some(given_up), ..self }
+    }
+
     /// Whether to end now.
     pub fn requested(self) -> bool {
         self.cancel.requests.load(Ordering::SeqCst) >= self.at
+            || self.given_up.is_some_and(|given_up| given_up())
     }
 
     /// Sleeps for `time`, less if told to stop. Returns whether it was.

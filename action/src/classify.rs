@@ -10,6 +10,7 @@ use patchlift_report::{
 };
 
 use crate::crash;
+use crate::plan::STOPPED;
 use crate::text;
 
 /// What a verdict is made from.
@@ -76,28 +77,27 @@ fn ending(evidence: &Evidence<'_>) -> (Ending, Option<String>) {
     };
     // What kept the series from being tested at all, in either lane.
     let lab = |fault: &Fault| matches!(fault, Fault::Infrastructure | Fault::Hardware);
-    let ours = failures(Lane::Base).chain(failures(Lane::Series)).find(|(_, fault, _)| lab(fault));
+    let mut ours = failures(Lane::Base).chain(failures(Lane::Series)).filter(|(_, fault, _)| lab(fault));
+    let (ours, roll_back) = (ours.clone().find(|(name, ..)| *name != StageName::RollBack), ours.next());
     let theirs = failures(Lane::Series).find(|(_, fault, _)| *fault == Fault::Series);
     let of_series =
         |event: &&ConsoleEvent| event.class == EventClass::Hardware && event.lane == Some(Lane::Series);
-    let hardware = evidence.events.iter().find(of_series);
+    let hardware = evidence.events.iter().find(|event| of_series(event) && under_test(event));
     if let Some((name, _, reason)) = theirs {
         // A machine check in the middle of it explains more than the series does.
-        if let Some(event) = hardware {
+        if let Some(event) = hardware.filter(|_| phase(name) != Phase::Build) {
             return (Ending::Hardware, Some(crash::headline(&event.text)));
         }
         return (held_against(phase(name), evidence.baseline), Some(reason));
     }
-    if let Some((name, fault, reason)) = ours
-        && name != StageName::RollBack
-    {
+    if let Some((_, fault, reason)) = ours {
         let ending = if fault == Fault::Hardware { Ending::Hardware } else { Ending::Infrastructure };
         return (ending, Some(reason));
     }
     let interrupted = |stage: &Stage| stage.result == StageResult::Interrupted;
     let stopped = |stage: &Stage| {
         stage.lane == Lane::Series
-            && matches!(&stage.result, StageResult::Skipped { reason } if reason == "the run was stopped")
+            && matches!(&stage.result, StageResult::Skipped { reason } if reason == STOPPED)
     };
     if evidence.stages.iter().any(|stage| interrupted(stage) || stopped(stage)) {
         return (Ending::Cancelled, None);
@@ -111,8 +111,16 @@ fn ending(evidence: &Evidence<'_>) -> (Ending, Option<String>) {
         (Ending::Passed, None)
     } else {
         // Nothing failed and nothing was proven: no result is not a pass.
-        (Ending::Infrastructure, Some("the run ended without a result".to_owned()))
+        let reason =
+            roll_back.map_or_else(|| "the run ended without a result".to_owned(), |(_, _, reason)| reason);
+        (Ending::Infrastructure, Some(reason))
     }
+}
+
+/// Whether an event was seen while a kernel under test ran; before and after it is the known-good system that
+/// speaks, and the firmware.
+fn under_test(event: &ConsoleEvent) -> bool {
+    matches!(event.stage, Some(StageName::Boot | StageName::Verify | StageName::KvmSmoke))
 }
 
 /// Whether a failure of the series' kernel in `phase` is the series': only if the base is known to get
@@ -197,9 +205,7 @@ fn what_happened(ending: Ending, reason: Option<&str>, evidence: &Evidence<'_>) 
         }
         Ending::BaseBroken => {
             let base = baseline.map_or("it fails", |baseline| baseline.reason.as_str());
-            format!(
-                "The series fails ({reason}), and so does the base without it ({base}). Nothing is held against the series."
-            )
+            format!("The series fails ({reason}), and so does the base without it ({base}).")
         }
         Ending::Infrastructure => {
             format!("The lab or its configuration failed: {reason}. Nothing can be said of the series.")
@@ -216,10 +222,9 @@ fn what_happened(ending: Ending, reason: Option<&str>, evidence: &Evidence<'_>) 
 /// What the kernel of the series complained about without failing.
 fn complaints(evidence: &Evidence<'_>) -> Option<String> {
     let of = |lane| {
-        evidence
-            .events
-            .iter()
-            .filter(move |event| event.class == EventClass::Report && event.lane == Some(lane))
+        evidence.events.iter().filter(move |event| {
+            event.class == EventClass::Report && event.lane == Some(lane) && under_test(event)
+        })
     };
     let known: Vec<_> = of(Lane::Base).map(|event| (&event.kind, &event.fingerprint)).collect();
     let new: Vec<_> =
@@ -293,7 +298,7 @@ mod tests {
             text: "[ 1.0] the line".into(),
             fingerprint: None,
             trace: vec![],
-            stage: None,
+            stage: Some(StageName::Boot),
             lane: Some(lane),
         }
     }
@@ -301,13 +306,14 @@ mod tests {
     #[test]
     fn the_series_is_blamed_only_where_the_base_gets_further() {
         use Ending::{BaseBroken, DoesNotBoot, DoesNotBuild, FailsTests, Infrastructure, Passed};
-        use StageName::{Boot, BuildHostKernel, InstallHostKernel, KvmSmoke, Verify};
+        use StageName::{Boot, BuildHostKernel, InstallHostKernel, KvmSmoke, RollBack as GoingDown, Verify};
         let cases = [
             (BuildHostKernel, Some(Passed), DoesNotBuild),
             (Boot, Some(Passed), DoesNotBoot),
             (Verify, Some(Passed), DoesNotBoot),
             (InstallHostKernel, Some(Passed), DoesNotBoot),
             (KvmSmoke, Some(Passed), FailsTests),
+            (GoingDown, Some(Passed), FailsTests),
             (BuildHostKernel, Some(DoesNotBuild), BaseBroken),
             (Boot, Some(DoesNotBuild), BaseBroken),
             (Boot, Some(DoesNotBoot), BaseBroken),

@@ -156,6 +156,8 @@ fn complain(error: &(dyn std::error::Error + 'static), code: u8) -> u8 {
 }
 
 fn complain_text(text: &str, code: u8) -> u8 {
+    // What is wrong may quote what is hostile.
+    let text = patchlift_report::clean::line(text, 2000);
     let _ = writeln!(io::stderr().lock(), "patchlift-action: {text}");
     code
 }

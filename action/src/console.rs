@@ -6,10 +6,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,9 @@ const MAX_LOG_BYTES: u64 = 64 << 20;
 /// Lines kept in memory for the traces of events: the log of a boot is about 600 lines.
 const MAX_LINES: usize = 20_000;
 
-/// Events kept: a kernel that warns in a loop must not fill the report.
-const MAX_EVENTS: usize = 200;
+/// Events kept of each class and lane: a kernel that warns in a loop must neither fill the report nor keep a
+/// crash out of it.
+const MAX_EVENTS: usize = 100;
 
 /// A line without its end is looked at after this time: prompts (`2:mon> `) have no line end.
 const PROMPT_AFTER: Duration = Duration::from_millis(700);
@@ -45,11 +46,9 @@ struct Seen {
     dropped: u64,
     events: Vec<ConsoleEvent>,
     /// The release of each kernel that announced itself, with its line.
-    banners: Vec<(u64, String)>,
+    banners: std::collections::VecDeque<(u64, String)>,
     /// When the last byte came.
     last_byte: Option<Instant>,
-    /// How often the connection was made.
-    connections: u32,
     connected: bool,
     /// What the run is doing, to be noted on events.
     doing: Option<(StageName, Lane)>,
@@ -62,10 +61,9 @@ pub struct Mark(u64);
 /// A running capture.
 #[derive(Debug)]
 pub struct Console {
-    shared: Arc<(Mutex<Seen>, Condvar)>,
+    shared: Arc<Mutex<Seen>>,
     end: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    log: PathBuf,
 }
 
 impl Console {
@@ -75,7 +73,7 @@ impl Console {
     /// Where the log can't be created.
     pub fn start(bmc: Bmc, log: &Path) -> io::Result<Self> {
         let file = File::options().create(true).append(true).open(log)?;
-        let shared = Arc::new((Mutex::new(Seen::default()), Condvar::new()));
+        let shared = Arc::new(Mutex::new(Seen::default()));
         let end = Arc::new(AtomicBool::new(false));
         let mut capture = Capture {
             bmc,
@@ -85,27 +83,17 @@ impl Console {
             line: Vec::new(),
         };
         let thread = std::thread::Builder::new().name("console".to_owned()).spawn(move || capture.run())?;
-        Ok(Self { shared, end, thread: Some(thread), log: log.to_owned() })
+        Ok(Self { shared, end, thread: Some(thread) })
     }
 
     /// A console that nobody captures, for a run that may not touch the box.
-    pub fn disconnected(log: &Path) -> Self {
-        Self {
-            shared: Arc::new((Mutex::new(Seen::default()), Condvar::new())),
-            end: Arc::new(AtomicBool::new(true)),
-            thread: None,
-            log: log.to_owned(),
-        }
+    pub fn disconnected() -> Self {
+        Self { shared: Arc::default(), end: Arc::new(AtomicBool::new(true)), thread: None }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
         // A panic of the capture thread leaves what it saw before in order.
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The file that is written.
-    pub fn log(&self) -> &Path {
-        &self.log
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes what the run is doing from now on.
@@ -145,18 +133,32 @@ impl Console {
         seen.banners.iter().filter(|(line, _)| *line > mark.0).map(|(_, release)| release.clone()).collect()
     }
 
+    /// Whether a crash behind `mark` came before any kernel had announced itself there: then it is the one that
+    /// was to be left that crashed.
+    pub fn crashed_before_banner(&self, mark: Mark, event: &ConsoleEvent) -> bool {
+        let seen = self.seen();
+        let banner = seen.banners.iter().map(|(line, _)| *line).find(|line| *line > mark.0);
+        banner.is_none_or(|line| event.line < line)
+    }
+
     /// How long no byte has come; none if none ever came.
     pub fn silent_for(&self) -> Option<Duration> {
         self.seen().last_byte.map(|at| at.elapsed())
     }
 
-    /// How often the connection was made: more than once means that it broke.
-    pub fn connections(&self) -> u32 {
-        self.seen().connections
+    /// Whether the console is connected now.
+    pub fn is_connected(&self) -> bool {
+        self.seen().connected
+    }
+
+    /// Waits until what is being printed after a crash has been printed: 2 s of quiet, but 10 s at most, for a
+    /// crash may print for ever.
+    pub fn let_it_finish(&self) {
+        self.drain(Duration::from_secs(2), Duration::from_secs(10));
     }
 
     /// Waits until the console has been quiet for `quiet`, at most for `limit`: a crash prints for a while.
-    pub fn drain(&self, quiet: Duration, limit: Duration) {
+    fn drain(&self, quiet: Duration, limit: Duration) {
         let deadline = Instant::now() + limit;
         while Instant::now() < deadline && self.silent_for().is_some_and(|silent| silent < quiet) {
             std::thread::sleep(Duration::from_millis(50));
@@ -220,7 +222,7 @@ impl LogFile {
 
 struct Capture {
     bmc: Bmc,
-    shared: Arc<(Mutex<Seen>, Condvar)>,
+    shared: Arc<Mutex<Seen>>,
     end: Arc<AtomicBool>,
     log: LogFile,
     line: Vec<u8>,
@@ -250,9 +252,7 @@ impl Capture {
     }
 
     fn update(&self, change: impl FnOnce(&mut Seen)) {
-        let (seen, changed) = &*self.shared;
-        change(&mut seen.lock().unwrap_or_else(PoisonError::into_inner));
-        changed.notify_all();
+        change(&mut self.shared.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// One connection, from its start to its end.
@@ -273,6 +273,10 @@ impl Capture {
             }
         });
         let mut partial_since = None;
+        // What an earlier session left unfinished is not the beginning of this one's first line.
+        if !self.line.is_empty() {
+            self.end_line();
+        }
         while !self.ending() {
             match receiver.recv_timeout(Duration::from_millis(100)) {
                 Ok(bytes) => {
@@ -314,11 +318,8 @@ impl Capture {
 
     fn end_line(&mut self) {
         let line = text::clean(&std::mem::take(&mut self.line));
-        if line.contains("[SOL Session operational") {
-            self.update(|seen| {
-                seen.connected = true;
-                seen.connections += 1;
-            });
+        if line.starts_with("[SOL Session operational") {
+            self.update(|seen| seen.connected = true);
             return;
         }
         let at = Timestamp::now();
@@ -330,13 +331,17 @@ impl Capture {
 impl Seen {
     fn take(&mut self, line: String, at: Timestamp) {
         let number = self.dropped + self.lines.len() as u64 + 1;
-        if let Some(release) = crash::banner(&line)
-            && self.banners.len() < MAX_EVENTS
-        {
-            self.banners.push((number, release.to_owned()));
+        if let Some(release) = crash::banner(&line) {
+            self.banners.push_back((number, text::cut(release, 100)));
+            if self.banners.len() > MAX_EVENTS {
+                self.banners.pop_front();
+            }
         }
+        let lane = self.doing.map(|(_, lane)| lane);
+        let kept =
+            |class| self.events.iter().filter(|event| event.class == class && event.lane == lane).count();
         if let Some(found) = crash::classify(&line)
-            && self.events.len() < MAX_EVENTS
+            && kept(found.class) < MAX_EVENTS
         {
             self.events.push(ConsoleEvent {
                 line: number,
@@ -347,7 +352,7 @@ impl Seen {
                 fingerprint: None,
                 trace: Vec::new(),
                 stage: self.doing.map(|(stage, _)| stage),
-                lane: self.doing.map(|(_, lane)| lane),
+                lane,
             });
         }
         self.lines.push_back(line);
@@ -393,6 +398,9 @@ mod tests {
             seen.take("Kernel panic - not syncing: again".to_owned(), Timestamp::UNIX_EPOCH);
         }
         assert_eq!((seen.lines.len(), seen.events.len(), seen.dropped), (MAX_LINES, MAX_EVENTS, 500));
+        // Warnings without end keep no crash out.
+        seen.take("watchdog: BUG: soft lockup".to_owned(), Timestamp::UNIX_EPOCH);
+        assert_eq!(seen.events.len(), MAX_EVENTS + 1);
         // The trace of a dropped line is gone, the event is not.
         assert!(with_trace(&seen.events[0], &seen).trace.is_empty());
     }

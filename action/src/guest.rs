@@ -28,6 +28,9 @@ pub enum GuestError {
         /// Its last line.
         said: String,
     },
+    /// The run was told to stop.
+    #[error("stopped while making the guest")]
+    Stopped,
     /// A file can't be written or read.
     #[error("cannot make {}", .path.display())]
     File {
@@ -54,6 +57,9 @@ pub fn initramfs(dir: &Path, cross_compile: &str, stop: Stop<'_>) -> Result<Vec<
     let mut command = process::command(&compiler, &["-static", "-Os", "-s", "-o"]);
     command.arg(&program).arg(&source);
     let output = process::capture(&mut command, COMPILE_LIMIT, stop).map_err(GuestError::Process)?;
+    if output.exit == Exit::Stopped {
+        return Err(GuestError::Stopped);
+    }
     if !output.exit.success() {
         let said = output.text.lines().last().unwrap_or("nothing").to_owned();
         return Err(GuestError::Compile { exit: output.exit, said });
@@ -141,10 +147,18 @@ pub fn greeting(line: &str, nonce: &str) -> Option<Greeting> {
 ///
 /// # Errors
 /// Where it can't be run.
-pub fn compiler_version(cross_compile: &str, stop: Stop<'_>) -> Result<String, ProcessError> {
+pub fn compiler_version(cross_compile: &str, stop: Stop<'_>) -> Result<String, GuestError> {
     let compiler = format!("{cross_compile}gcc");
     let mut command: Command = process::command(&compiler, &["--version"]);
-    let output = process::capture(&mut command, Duration::from_secs(20), stop)?;
+    let output = process::capture(&mut command, COMPILE_LIMIT, stop).map_err(GuestError::Process)?;
+    match output.exit {
+        Exit::Stopped => return Err(GuestError::Stopped),
+        exit if !exit.success() => {
+            let said = output.text.lines().last().unwrap_or("nothing").to_owned();
+            return Err(GuestError::Compile { exit, said });
+        }
+        _ => {}
+    }
     Ok(output.text.lines().next().unwrap_or_default().to_owned())
 }
 

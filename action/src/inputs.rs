@@ -29,13 +29,13 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
-        // A full POWER8 build takes 13 minutes on the box itself, its cold IPL five.
+        // A full POWER8 build takes 13 minutes on the box itself, its cold IPL up to 15.
         Self {
             build: minutes(45),
             boot: minutes(5),
             silence: Duration::from_secs(90),
             guest: minutes(5),
-            roll_back: minutes(15),
+            roll_back: minutes(60),
         }
     }
 }
@@ -184,7 +184,8 @@ pub struct Request {
     /// Limit for one guest [default: 5m]
     #[arg(long, value_name = "TIME", env = "PATCHLIFT_GUEST_LIMIT", value_parser = duration)]
     pub guest_limit: Option<Duration>,
-    /// Limit for the way back to the known-good kernel [default: 15m]
+    /// Limit for the way back to the known-good kernel; a third of it for a reboot, then for each of two power
+    /// cycles, and for a box that was switched on [default: 60m]
     #[arg(long, value_name = "TIME", env = "PATCHLIFT_ROLL_BACK_LIMIT", value_parser = duration)]
     pub roll_back_limit: Option<Duration>,
 }
@@ -193,8 +194,9 @@ pub struct Request {
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed: jiff::SignedDuration =
         text.parse().map_err(|_| "write it like 90s, 5m or 1h30m".to_owned())?;
-    let positive = Duration::try_from(parsed).ok().filter(|duration| *duration >= Duration::from_secs(1));
-    positive.ok_or_else(|| "must be one second at least".to_owned())
+    let range = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
+    let sane = Duration::try_from(parsed).ok().filter(|duration| range.contains(duration));
+    sane.ok_or_else(|| "must be between one second and a day".to_owned())
 }
 
 impl Request {
@@ -223,10 +225,16 @@ impl Request {
             let problem = "must be the path or the URL of a git repository".to_owned();
             return Err(InputError::Value { name: "--repo", problem });
         }
-        if self.repo.split_once("://").is_some_and(|(_, rest)| {
-            rest.split('/').next().is_some_and(|host| host.contains('@') && !self.repo.starts_with("ssh://"))
-        }) {
-            let problem = "must not hold a user or a token: a URL shows up in logs".to_owned();
+        let work = absolute(self.work)?;
+        if work.to_string_lossy().contains(|c: char| c.is_whitespace() || c == ':') {
+            let problem = format!(
+                "{}: Linux does not build in a folder with blanks or colons in its name",
+                work.display()
+            );
+            return Err(InputError::Value { name: "--work", problem });
+        }
+        if holds_credential(&self.repo) {
+            let problem = "must not hold a password or a token: a URL shows up in logs".to_owned();
             return Err(InputError::Value { name: "--repo", problem });
         }
         let defaults = Limits::default();
@@ -251,9 +259,17 @@ impl Request {
                 guest: self.guest_limit.unwrap_or(defaults.guest),
                 roll_back: self.roll_back_limit.unwrap_or(defaults.roll_back),
             },
-            work: absolute(self.work)?,
+            work,
         })
     }
+}
+
+/// Whether a URL has a secret in it: any user part but that of SSH, where it is a name, and any password.
+fn holds_credential(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let user = authority.rsplit_once('@').map(|(user, _)| user);
+    user.is_some_and(|user| scheme != "ssh" || user.contains(':'))
 }
 
 fn absolute(path: PathBuf) -> Result<PathBuf, InputError> {
@@ -292,6 +308,7 @@ fn read_series(path: &Path) -> Result<(report::Series, report::Base, String), In
         url: series.url.map(line),
         patches: patches.collect(),
     };
+    let base = report::Base { branch: line(base.branch), ..base };
     Ok((series, base, head))
 }
 
@@ -335,11 +352,22 @@ mod tests {
     }
 
     #[test]
+    fn urls_with_secrets_are_known() {
+        for url in ["https://x:t@h/r", "https://ghp_t@h/r", "ssh://u:p@h/r"] {
+            assert!(holds_credential(url), "{url}");
+        }
+        for url in ["https://h/r", "ssh://git@h/r", "git@h:r", "/a/b@c", "https://h/u@x:y"] {
+            assert!(!holds_credential(url), "{url}");
+        }
+    }
+
+    #[test]
     fn durations_are_positive_times() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
         assert!(duration("0s").is_err());
         assert!(duration("-5m").is_err());
         assert!(duration("soon").is_err());
+        assert!(duration("2562047788015215h").is_err());
     }
 }

@@ -93,8 +93,10 @@ pub fn compile_error(line: &str) -> Option<CompileError> {
 }
 
 /// Whether a line of a build log says that the controller, not the code, is at its end.
+///
+/// A line that a compiler ties to a line of the source, or quotes from it, is the code's, whatever it says.
 pub fn is_our_fault(line: &str) -> bool {
-    const SIGNS: [&str; 7] = [
+    const SIGNS: [&str; 12] = [
         "No space left on device",
         "Cannot allocate memory",
         "virtual memory exhausted",
@@ -102,8 +104,14 @@ pub fn is_our_fault(line: &str) -> bool {
         "Read-only file system",
         "Input/output error",
         "Too many open files",
+        "terminated with signal 9",
+        "Error 127",
+        "Error 137",
+        "command not found",
+        ": not found",
     ];
-    SIGNS.iter().any(|sign| line.contains(sign))
+    let of_the_code = line.starts_with([' ', '\t']) || compile_error(line).is_some_and(|e| e.line.is_some());
+    !of_the_code && SIGNS.iter().any(|sign| line.contains(sign))
 }
 
 /// A finished kernel.
@@ -152,6 +160,11 @@ pub enum BuildError {
         /// The first ones.
         shown: String,
     },
+    /// What is tested would be a module.
+    #[error(
+        "KVM-HV is configured as a module, and modules are not put on the box: ask for CONFIG_KVM_BOOK3S_64_HV=y, and for the drivers of its disk and network, in a fragment"
+    )]
+    Modular,
     /// The code does not compile.
     #[error("{}", match .errors.first() { Some(error) => error.to_string(), None => format!("make ended with {exit}") })]
     Compile {
@@ -237,6 +250,9 @@ impl Build<'_> {
             exit if exit.success() => Ok(()),
             Exit::Stopped => Err(BuildError::Stopped),
             Exit::TimedOut => Err(BuildError::TimedOut),
+            Exit::Signal(signal) => {
+                Err(BuildError::Controller { line: format!("make was killed by signal {signal}") })
+            }
             exit => Err(log.failure(exit)),
         }
     }
@@ -304,6 +320,9 @@ impl Build<'_> {
         }
         std::fs::copy(&config_path, self.config_copy).map_err(file_error(self.config_copy))?;
         let config = std::fs::read_to_string(&config_path).map_err(file_error(&config_path))?;
+        if config.lines().any(|line| line == "CONFIG_KVM_BOOK3S_64_HV=m") {
+            return Err(BuildError::Modular);
+        }
         let requested = requested_options(&self.recipe.fragments);
         let dropped = dropped_options(&requested, &config);
         if dropped.is_empty() {
@@ -423,7 +442,11 @@ mod tests {
     fn our_own_trouble_is_not_the_code() {
         assert!(is_our_fault("cc1: fatal error: error writing to /tmp/x.s: No space left on device"));
         assert!(is_our_fault("gcc: fatal error: Killed signal terminated program cc1"));
+        assert!(is_our_fault("make[2]: *** [Makefile:1: vmlinux] Error 137"));
+        assert!(is_our_fault("/bin/sh: 1: flex: not found"));
         assert!(!is_our_fault("a.c:1:1: error: expected ‘;’"));
+        assert!(!is_our_fault("a.c:1:2: error: #error No space left on device"));
+        assert!(!is_our_fault("  290 | #error Input/output error"));
         let mut log = BuildLog::default();
         log.line("a.c:1:1: error: x");
         log.line("fatal error: No space left on device");

@@ -9,12 +9,11 @@ use crate::notes;
 use crate::power::{Power, PowerError, Switch};
 use crate::run::{KnownGood, Run, SHORT};
 
+/// Parts of the whole time limit: one for an orderly reboot, one for each power cycle.
+const PARTS: u32 = 1 + CYCLES;
+
 /// Power cycles that are tried before the box is given up: a BMC may lose one.
 const CYCLES: u32 = 2;
-
-/// How long an orderly reboot may take. A real box needs longer for its firmware alone; it is then switched
-/// off and on in the middle of that, which it survives, and which costs it the time of one more boot.
-const ORDERLY: Duration = Duration::from_secs(6 * 60);
 
 /// Why the box is not on its known-good system.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +44,9 @@ pub enum WayBackError {
     /// Its kernel has no build id.
     #[error("the known-good kernel has no build id in /sys/kernel/notes")]
     NoBuildId,
+    /// There is nothing to compare.
+    #[error("there is no file in /boot of the known-good system: that it is unchanged cannot be proven")]
+    NoBoot,
     /// The run was told to stop.
     #[error("stopped on the way back")]
     Stopped,
@@ -55,12 +57,21 @@ pub enum WayBackError {
 /// # Errors
 /// Where it can't be read.
 pub fn look(ssh: &SshHost, stop: Stop<'_>) -> Result<KnownGood, WayBackError> {
-    let read = |argv: &[&str]| ssh.read_text(argv, SHORT, stop).map_err(WayBackError::Read);
+    let failed = |error| match error {
+        HostError::Stopped { .. } => WayBackError::Stopped,
+        error => WayBackError::Read(error),
+    };
+    let read = |argv: &[&str]| ssh.read_text(argv, SHORT, stop).map_err(failed);
     let release = read(&["uname", "-r"])?;
-    let notes = ssh.read(&["cat", "/sys/kernel/notes"], SHORT, stop).map_err(WayBackError::Read)?;
+    let notes = ssh.read(&["cat", "/sys/kernel/notes"], SHORT, stop).map_err(failed)?;
     let build_id = notes::build_id(&notes).ok_or(WayBackError::NoBuildId)?;
-    let boot_sums = read(&["sh", "-c", "find /boot -xdev -type f -exec sha256sum {} + | sort -k2"])?;
-    Ok(KnownGood { release, build_id, boot_sums })
+    let listing = read(&["find", "/boot", "-xdev", "-type", "f", "-exec", "sha256sum", "{}", "+"])?;
+    let mut sums: Vec<_> = listing.lines().collect();
+    sums.sort_unstable();
+    if sums.is_empty() {
+        return Err(WayBackError::NoBoot);
+    }
+    Ok(KnownGood { release, build_id, boot_sums: sums.join("\n") })
 }
 
 /// How the box came back.
@@ -88,14 +99,18 @@ impl WayBack {
 /// # Errors
 /// Where it does not come back.
 pub fn return_to(run: &mut Run, orderly: bool, stop: Stop<'_>) -> Result<(KnownGood, WayBack), WayBackError> {
+    let limit = run.inputs.limits.roll_back / PARTS;
     if orderly && let Some(old) = ask_to_reboot(run, stop) {
         run.progress.note("rebooting");
-        match wait_for_it(run, Some(&old), ORDERLY, stop) {
+        // A system that crashes while it goes down is not waited for.
+        let mark = run.boot_mark;
+        let crashed = || mark.is_some_and(|mark| run.console.fatal_since(mark).is_some());
+        match wait_for_it(run, Some(&old), limit, stop.or_when(&crashed)) {
             Err(WayBackError::NotUp { .. } | WayBackError::OtherKernel { .. }) => {}
+            Err(WayBackError::Stopped) if !stop.requested() => {}
             result => return result.map(|found| (found, WayBack::Reboot)),
         }
     }
-    let limit = run.inputs.limits.roll_back / CYCLES;
     let mut attempt = 1;
     loop {
         run.progress.note("switching the power");
@@ -132,7 +147,11 @@ fn wait_for_it(
         HostError::Stopped { .. } => WayBackError::Stopped,
         source => WayBackError::NotUp { limit_s: limit.as_secs(), source },
     })?;
-    let found = look(&ssh, stop)?;
+    // A connection that breaks here says no more than one that is not made.
+    let found = look(&ssh, stop).map_err(|error| match error {
+        WayBackError::Read(source) => WayBackError::NotUp { limit_s: limit.as_secs(), source },
+        error => error,
+    })?;
     let wanted = &run.inputs.machine.boot.known_good_release;
     if found.release != *wanted {
         return Err(WayBackError::OtherKernel { found: found.release, wanted: wanted.clone() });

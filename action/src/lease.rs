@@ -28,6 +28,12 @@ pub enum LeaseError {
         /// The mark.
         file: PathBuf,
     },
+    /// Another run works in the folder.
+    #[error("another run works in {}: wait for it to end, or give this one its own folder", .dir.display())]
+    Work {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// The lock file can't be used.
     #[error("cannot use {}", .path.display())]
     File {
@@ -71,9 +77,13 @@ impl Lease {
             Err(TryLockError::Error(source)) => return Err(file_error(source)),
         }
         let mark = dir.join("quarantine");
-        if let Ok(reason) = std::fs::read_to_string(&mark) {
-            let reason = crate::text::cut(&crate::text::clean(reason.as_bytes()), 200);
-            return Err(LeaseError::Quarantined { name: name.to_owned(), reason, file: mark });
+        match std::fs::read_to_string(&mark) {
+            Ok(reason) => {
+                let reason = crate::text::cut(&crate::text::clean(reason.as_bytes()), 200);
+                return Err(LeaseError::Quarantined { name: name.to_owned(), reason, file: mark });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(LeaseError::File { path: mark, source }),
         }
         let holder = format!("process {} since {:.0}\n", std::process::id(), Timestamp::now());
         lock.rewind()
@@ -83,10 +93,30 @@ impl Lease {
         Ok(Self { _lock: lock, mark })
     }
 
+    /// Takes the folder that a run works in: its tree and its builds belong to one run at a time.
+    ///
+    /// # Errors
+    /// Where another run works in it.
+    pub fn lock_work(dir: &Path) -> Result<File, LeaseError> {
+        let path = dir.join("lock");
+        let file_error = |source| LeaseError::File { path: path.clone(), source };
+        let lock = File::options().create(true).read(true).write(true).truncate(false).open(&path);
+        let lock = lock.map_err(file_error)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => Err(LeaseError::Work { dir: dir.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(file_error(source)),
+        }
+    }
+
     /// Marks the box as not to be used until a person has looked at it.
-    pub fn quarantine(&self, reason: &str) {
-        // The report says the same; the mark keeps the next run away.
-        let _ = std::fs::write(&self.mark, format!("{:.0} {reason}\n", Timestamp::now()));
+    ///
+    /// # Errors
+    /// Where the mark can't be written: then nothing but the report keeps the next run away.
+    pub fn quarantine(&self, reason: &str) -> Result<(), LeaseError> {
+        let file_error = |source| LeaseError::File { path: self.mark.clone(), source };
+        let mut mark = File::create(&self.mark).map_err(file_error)?;
+        writeln!(mark, "{:.0} {reason}", Timestamp::now()).and_then(|()| mark.sync_all()).map_err(file_error)
     }
 }
 
@@ -107,7 +137,7 @@ mod tests {
     #[test]
     fn a_quarantined_box_is_refused_with_its_reason() {
         let dir = tempfile::tempdir().expect("a temporary folder");
-        Lease::take(dir.path(), "p8").expect("it is free").quarantine("no way back");
+        Lease::take(dir.path(), "p8").expect("it is free").quarantine("no way back").expect("it is marked");
         let refused = Lease::take(dir.path(), "p8").expect_err("it is quarantined").to_string();
         assert!(refused.contains("no way back") && refused.contains("quarantine"), "{refused}");
     }

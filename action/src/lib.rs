@@ -6,7 +6,7 @@
 //! * what will be done: [`plan`]; the loop that does it: [`run`], with its [`journal`] and [`lease`];
 //! * one file a stage: [`stages`];
 //! * what the stages use: [`source`], [`kernel`], [`guest`], [`host`], [`power`], [`console`],
-//!   [`boot_watch`], [`known_good`], [`process`], [`cancel`];
+//!   [`boot_watch`], [`known_good`], [`process`], [`orphans`], [`cancel`];
 //! * what decides: [`crash`], [`trace`], [`notes`], [`baseline`], [`classify`], none of which does any I/O
 //!   but the store of baselines;
 //! * what people see: [`progress`], [`reproduce`], [`text`].
@@ -26,6 +26,7 @@ pub mod known_good;
 pub mod lease;
 pub mod machine;
 pub mod notes;
+pub mod orphans;
 pub mod plan;
 pub mod power;
 pub mod process;

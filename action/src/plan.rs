@@ -21,17 +21,25 @@ const ON_THE_BOX: [StageName; 6] = [
     StageName::RollBack,
 ];
 
-/// All stages of a run. The base goes first where nothing is known of it on this box: without it, nobody
-/// could tell a broken base from a broken series.
-pub fn plan(baseline_known: bool) -> Vec<Planned> {
+/// What every run begins with. Only then is it known which base, which box and which compiler there is.
+pub fn opening() -> Vec<Planned> {
+    [StageName::Preflight, StageName::FetchSource].map(|name| Planned { name, lane: Lane::Series }).into()
+}
+
+/// All other stages. The base goes first where nothing is known of it on this box: without it, nobody could
+/// tell a broken base from a broken series.
+pub fn on_the_box(baseline_known: bool) -> Vec<Planned> {
     let step = |lane| move |name| Planned { name, lane };
-    let mut plan: Vec<_> = [StageName::Preflight, StageName::FetchSource].map(step(Lane::Series)).into();
+    let mut plan = Vec::new();
     if !baseline_known {
         plan.extend(ON_THE_BOX.map(step(Lane::Base)));
     }
     plan.extend(ON_THE_BOX.map(step(Lane::Series)));
     plan
 }
+
+/// Why stages are skipped after a request to stop.
+pub const STOPPED: &str = "the run was stopped";
 
 /// Whether a planned stage is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +60,7 @@ pub fn gate(next: Planned, done: &[Stage], stopped: bool) -> Gate {
         };
     }
     if stopped {
-        return Gate::Skip("the run was stopped".to_owned());
+        return Gate::Skip(STOPPED.to_owned());
     }
     done.iter().find_map(|stage| blocks(stage, next)).map_or(Gate::Run, Gate::Skip)
 }
@@ -71,7 +79,7 @@ fn box_was_touched(lane: Lane, done: &[Stage]) -> bool {
 fn blocks(stage: &Stage, next: Planned) -> Option<String> {
     let (fault, _) = match &stage.result {
         StageResult::Passed | StageResult::Skipped { .. } => return None,
-        StageResult::Interrupted => return Some("the run was stopped".to_owned()),
+        StageResult::Interrupted => return Some(STOPPED.to_owned()),
         failed => failed.failure()?,
     };
     let words = stage.name.in_words().to_lowercase();
@@ -99,9 +107,9 @@ mod tests {
 
     #[test]
     fn an_unknown_base_is_run_first() {
-        assert_eq!(plan(true).len(), 8);
-        let full = plan(false);
-        assert_eq!(full.len(), 14);
+        assert_eq!(opening().len() + on_the_box(true).len(), StageName::ALL.len());
+        let full = on_the_box(false);
+        assert_eq!(full.len(), 12);
         let last_base = full.iter().rposition(|planned| planned.lane == Lane::Base);
         let first_series_build = full
             .iter()
@@ -148,6 +156,6 @@ mod tests {
         ];
         let next = |name| gate(Planned { name, lane: Lane::Series }, &touched, true);
         assert_eq!(next(StageName::RollBack), Gate::Run);
-        assert_eq!(next(StageName::Verify), Gate::Skip("the run was stopped".to_owned()));
+        assert_eq!(next(StageName::Verify), Gate::Skip(STOPPED.to_owned()));
     }
 }

@@ -24,17 +24,22 @@ pub enum Power {
     Off,
 }
 
+impl Power {
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// What the BMC is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Switch {
     /// Power on.
     On,
-    /// Power off at once.
-    Off,
     /// Power off, wait, power on.
     Cycle,
-    /// Non-maskable interrupt: makes a hung kernel say where it is.
-    Nmi,
 }
 
 /// Why the BMC could not be used.
@@ -62,7 +67,7 @@ pub enum PowerError {
         said: String,
     },
     /// It was told to, said yes, and the host did not follow.
-    #[error("the BMC at {host} said yes to `{what}`, but the host was not {wanted:?} after {after_s} s")]
+    #[error("the BMC at {host} said yes to `{what}`, but the host was not {} after {after_s} s", .wanted.in_words())]
     Ignored {
         /// The BMC.
         host: String,
@@ -158,8 +163,6 @@ impl Bmc {
     /// Where the BMC refuses, or the host does not follow.
     pub fn switch(&self, switch: Switch, stop: Stop<'_>) -> Result<(), PowerError> {
         match switch {
-            Switch::Nmi => self.call(&["chassis", "power", "diag"], stop).map(|_| ()),
-            Switch::Off => self.reach(Power::Off, stop),
             Switch::On => self.reach(Power::On, stop),
             Switch::Cycle => {
                 self.reach(Power::Off, stop)?;
@@ -178,6 +181,10 @@ impl Bmc {
             Power::Off => ("chassis power off", ["chassis", "power", "off"]),
         };
         let began = Instant::now();
+        // A BMC may refuse to switch off what is off.
+        if self.status(stop)? == wanted {
+            return Ok(());
+        }
         while began.elapsed() < LIMIT {
             self.call(&args, stop)?;
             let asked = Instant::now();

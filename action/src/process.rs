@@ -10,10 +10,14 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::cancel::Stop;
-use crate::text;
+use crate::{orphans, text};
 
 /// How long a child may take to end after SIGTERM before SIGKILL.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long the output may stay open after its program has ended: what the program started may hold it, and
+/// may do so for ever.
+const AFTER_END: Duration = Duration::from_secs(1);
 
 /// A log larger than this is cut: a patch can make the compiler print without end.
 const MAX_LOG_BYTES: u64 = 64 << 20;
@@ -100,6 +104,7 @@ pub fn command(program: &str, args: &[&str]) -> Command {
     command.args(args).env_clear().env("LC_ALL", "C.UTF-8").stdin(Stdio::null());
     command.env("PATH", std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()));
     command.env("HOME", std::env::var_os("HOME").unwrap_or_else(|| "/".into()));
+    command.env(orphans::VARIABLE, orphans::identity());
     command
 }
 
@@ -175,23 +180,34 @@ pub fn run_logged(
     command.stdout(Stdio::null()).stderr(Stdio::null());
 
     let (lines, received) = mpsc::sync_channel::<Vec<u8>>(1024);
-    let pump = std::thread::spawn(move || pump_lines(reader, &lines));
+    std::thread::spawn(move || pump_lines(reader, &lines));
     let deadline = Instant::now() + limit;
     let mut written = 0u64;
+    let mut ended: Option<(Exit, Instant)> = None;
     let exit = loop {
-        match received.recv_timeout(Duration::from_millis(50)) {
+        match received.recv_timeout(Duration::from_millis(20)) {
             Ok(line) => {
-                written += line.len() as u64;
+                let line = text::clean(&line);
+                written += line.len() as u64 + 1;
                 if written <= MAX_LOG_BYTES {
-                    file.write_all(&line).map_err(log_error)?;
+                    writeln!(file, "{line}").map_err(log_error)?;
                 }
-                seen(&text::clean(&line));
+                seen(&line);
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => {
-                let status = group.child().wait();
-                break Exit::of(status.map_err(|source| ProcessError::Wait { program, source })?);
-            }
+            // The output is closed; what is left is to wait for the end.
+            Err(mpsc::RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(5)),
+        }
+        if ended.is_none() {
+            let status = group.child().try_wait();
+            let status = status.map_err(|source| ProcessError::Wait { program: program.clone(), source })?;
+            ended = status.map(|status| (Exit::of(status), Instant::now()));
+        }
+        if let Some((exit, at)) = ended
+            && (at.elapsed() >= AFTER_END
+                || matches!(received.try_recv(), Err(mpsc::TryRecvError::Disconnected)))
+        {
+            break exit;
         }
         if stop.requested() {
             break Exit::Stopped;
@@ -200,10 +216,8 @@ pub fn run_logged(
             break Exit::TimedOut;
         }
     };
+    // The pump ends with the pipe, or at its next line; it is not waited for.
     group.end();
-    drop(received);
-    // With the group dead and the channel closed the pump ends at once.
-    let _ = pump.join();
     Ok(exit)
 }
 
@@ -300,7 +314,7 @@ mod tests {
         for line in out.text.lines() {
             let name = line.split('=').next().unwrap_or_default();
             assert!(
-                ["PATH", "HOME", "LC_ALL", "PWD", "SHLVL", "_", "OLDPWD"].contains(&name),
+                ["PATH", "HOME", "LC_ALL", "PWD", "SHLVL", "_", "OLDPWD", orphans::VARIABLE].contains(&name),
                 "leaked: {line}"
             );
         }

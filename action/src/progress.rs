@@ -1,5 +1,6 @@
 //! What a person sees while a run goes on: one line a finished stage, one moving line for the present one.
 
+use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ pub struct Progress {
     planned: usize,
     begun: usize,
     words: String,
-    last_beat: Instant,
+    last_beat: Cell<Instant>,
 }
 
 impl Progress {
@@ -32,18 +33,18 @@ impl Progress {
             bar.set_style(template.unwrap_or_else(|_| ProgressStyle::default_spinner()));
             bar
         });
-        Self { bar, style, planned: 0, begun: 0, words: String::new(), last_beat: Instant::now() }
+        Self { bar, style, planned: 0, begun: 0, words: String::new(), last_beat: Cell::new(Instant::now()) }
     }
 
     /// Tells how many stages there will be.
-    pub fn plan(&mut self, plan: &[Planned]) {
-        self.planned = plan.len();
+    pub fn plan(&mut self, stages: usize) {
+        self.planned = stages;
     }
 
     /// A stage begins.
     pub fn started(&mut self, planned: Planned) {
         self.begun += 1;
-        self.last_beat = Instant::now();
+        self.last_beat.set(Instant::now());
         let of = if planned.lane == Lane::Base { " (base)" } else { "" };
         self.words = format!("{}{of}", planned.name.in_words());
         match &self.bar {
@@ -58,11 +59,11 @@ impl Progress {
     }
 
     /// What the present stage is doing.
-    pub fn note(&mut self, text: &str) {
+    pub fn note(&self, text: &str) {
         match &self.bar {
             Some(bar) => bar.set_message(text.to_owned()),
-            None if self.last_beat.elapsed() >= HEARTBEAT => {
-                self.last_beat = Instant::now();
+            None if self.last_beat.get().elapsed() >= HEARTBEAT => {
+                self.last_beat.set(Instant::now());
                 self.print(&format!("      {}: {text}", self.words));
             }
             None => {}

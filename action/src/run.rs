@@ -13,16 +13,18 @@ use crate::baseline::BaselineStore;
 use crate::cancel::Cancel;
 use crate::classify::{self, Evidence};
 use crate::console::{Console, Mark};
+use crate::guest::GuestError;
 use crate::host::{HostError, SshHost};
 use crate::inputs::Inputs;
 use crate::journal::Journal;
 use crate::kernel::Built;
-use crate::lease::Lease;
+use crate::known_good::WayBackError;
+use crate::lease::{Lease, LeaseError};
 use crate::plan::{self, Gate, Planned};
 use crate::power::{Bmc, PowerError};
 use crate::progress::Progress;
-use crate::source::Source;
-use crate::{reproduce, stages};
+use crate::source::{Source, SourceError};
+use crate::{orphans, reproduce, stages};
 
 /// For one short command on the box.
 pub const SHORT: Duration = Duration::from_secs(60);
@@ -148,6 +150,24 @@ impl From<HostError> for Failure {
     }
 }
 
+impl From<WayBackError> for Failure {
+    fn from(error: WayBackError) -> Self {
+        if matches!(error, WayBackError::Stopped) { Self::stopped() } else { Self::lab(&error) }
+    }
+}
+
+impl From<GuestError> for Failure {
+    fn from(error: GuestError) -> Self {
+        if matches!(error, GuestError::Stopped) { Self::stopped() } else { Self::lab(&error) }
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        if matches!(error, SourceError::Stopped) { Self::stopped() } else { Self::lab(&error) }
+    }
+}
+
 impl From<PowerError> for Failure {
     fn from(error: PowerError) -> Self {
         if matches!(error, PowerError::Stopped) { Self::stopped() } else { Self::lab(&error) }
@@ -196,6 +216,38 @@ fn write_error(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
 }
 
 impl Run {
+    fn new(
+        inputs: Inputs,
+        cancel: Cancel,
+        progress: Progress,
+        bmc: Bmc,
+        console: Console,
+        dir: PathBuf,
+    ) -> Self {
+        let machine = Machine {
+            name: inputs.machine.name.clone(),
+            known_good: inputs.machine.boot.known_good_release.clone(),
+            ..Machine::default()
+        };
+        Self {
+            source: Source::new(inputs.work.join("linux")),
+            bmc,
+            console,
+            dir,
+            progress,
+            known_good: None,
+            machine,
+            compiler: String::new(),
+            built: BTreeMap::new(),
+            tests: BTreeMap::new(),
+            boot_mark: None,
+            boot_id: None,
+            roll_back: RollBack::NotNeeded,
+            cancel,
+            inputs,
+        }
+    }
+
     /// Logs in to the box.
     ///
     /// # Errors
@@ -219,66 +271,76 @@ impl Run {
 /// Only where no report can be written: see [`RunError`].
 pub fn execute(inputs: Inputs, cancel: Cancel, progress: Progress) -> Result<(Report, PathBuf), RunError> {
     let started = Timestamp::now();
-    let run_id = run_id(&inputs, started);
-    let dir = inputs.work.join("runs").join(&run_id);
-    std::fs::create_dir_all(&dir).map_err(write_error(&dir))?;
+    let (dir, run_id) = new_run_dir(&inputs, started)?;
     let journal_path = dir.join("journal.jsonl");
     let mut journal = Journal::open(&journal_path).map_err(write_error(&journal_path))?;
     let bmc = Bmc::new(inputs.machine.bmc.clone());
     let console_log = dir.join("console.log");
     // Without the lease not even the console is touched: it would be taken from the run that has the box.
-    let lease = Lease::take(&inputs.machine_dir, &inputs.machine.name);
-    let console = match &lease {
+    let leases = take_leases(&inputs);
+    let console = match &leases {
         Ok(_) => Console::start(bmc.clone(), &console_log).map_err(write_error(&console_log))?,
-        Err(_) => Console::disconnected(&console_log),
+        Err(_) => Console::disconnected(),
     };
-    let machine = Machine {
-        name: inputs.machine.name.clone(),
-        known_good: inputs.machine.boot.known_good_release.clone(),
-        ..Machine::default()
-    };
-    let store = BaselineStore::new(&inputs);
-    let known = store.read();
-    let plan = plan::plan(known.is_some());
-    let mut run = Run {
-        source: Source::new(inputs.work.join("linux")),
-        bmc,
-        console,
-        dir,
-        progress,
-        known_good: None,
-        machine,
-        compiler: String::new(),
-        built: BTreeMap::new(),
-        tests: BTreeMap::new(),
-        boot_mark: None,
-        boot_id: None,
-        roll_back: RollBack::NotNeeded,
-        cancel,
-        inputs,
-    };
-    run.progress.plan(&plan);
+    let mut run = Run::new(inputs, cancel, progress, bmc, console, dir);
+    let mut refused = leases.as_ref().err().map(|error| Failure::lab(error));
     let mut done = Vec::new();
-    let mut refused = lease.as_ref().err().map(|error| Failure::lab(error));
-    for planned in plan {
+    let opening = plan::opening();
+    run.progress.plan(opening.len() + plan::on_the_box(true).len());
+    for planned in opening {
         let stage = one_stage(&mut run, planned, &done, &mut journal, refused.take());
-        run.progress.ended(&stage);
+        done.push(stage);
+    }
+    let opened = done.iter().all(|stage| stage.result == StageResult::Passed);
+    let store = BaselineStore::new(&run);
+    let known = store.read();
+    // A run that ends here need not say twice what it could not do.
+    let rest = plan::on_the_box(known.is_some() || !opened);
+    run.progress.plan(done.len() + rest.len());
+    for planned in rest {
+        let stage = one_stage(&mut run, planned, &done, &mut journal, None);
         done.push(stage);
     }
     run.progress.finish();
     let baseline = known.or_else(|| store.learn(&run, &done));
-    let report = assemble(&run, run_id, started, done, baseline);
-    if let Ok(lease) = &lease
-        && report.verdict.box_quarantined
+    let mut report = assemble(&run, run_id, started, done, baseline);
+    if let (Ok((lease, _work)), RollBack::Failed { reason }) = (&leases, &run.roll_back)
+        && let Err(error) = lease.quarantine(reason)
     {
-        lease.quarantine(&report.verdict.title);
+        let warning = format!(" The box could not be marked as quarantined: {}.", chain(&error));
+        report.verdict.summary.push_str(&warning);
     }
     write_report(&run.dir, &report)?;
     point_latest(&run.dir);
     Ok((report, run.dir.clone()))
 }
 
-/// Unique on this controller, sorts by time, safe in file names.
+/// The box and the folder, both for this run alone. What an earlier, killed run left running is ended.
+fn take_leases(inputs: &Inputs) -> Result<(Lease, std::fs::File), LeaseError> {
+    let lease = Lease::take(&inputs.machine_dir, &inputs.machine.name)?;
+    let work = Lease::lock_work(&inputs.work)?;
+    orphans::end();
+    Ok((lease, work))
+}
+
+/// Makes the folder of a new run; two runs that begin in the same second get two.
+fn new_run_dir(inputs: &Inputs, started: Timestamp) -> Result<(PathBuf, String), RunError> {
+    let runs = inputs.work.join("runs");
+    std::fs::create_dir_all(&runs).map_err(write_error(&runs))?;
+    let id = run_id(inputs, started);
+    for count in 1..100 {
+        let id = if count == 1 { id.clone() } else { format!("{id}-{count}") };
+        let dir = runs.join(&id);
+        match std::fs::create_dir(&dir) {
+            Ok(()) => return Ok((dir, id)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(write_error(&dir)(error)),
+        }
+    }
+    Err(write_error(&runs.join(id))(std::io::ErrorKind::AlreadyExists.into()))
+}
+
+/// Sorts by time, safe in file names.
 fn run_id(inputs: &Inputs, started: Timestamp) -> String {
     let head: String = inputs.head.chars().take(12).collect();
     format!("{}-{}-{head}", started.strftime("%Y%m%d-%H%M%S"), inputs.series.id)
@@ -305,7 +367,9 @@ fn one_stage(
         log,
     };
     if let Gate::Skip(reason) = plan::gate(planned, done, run.cancel.requested()) {
-        return Stage { ended: started, ..ended(StageResult::Skipped { reason }, vec![], vec![], None) };
+        let stage = Stage { ended: started, ..ended(StageResult::Skipped { reason }, vec![], vec![], None) };
+        run.progress.ended(&stage);
+        return stage;
     }
     run.progress.started(planned);
     run.console.doing(name, lane);
@@ -313,16 +377,28 @@ fn one_stage(
         // Without a journal nothing may be done to the box, but it must be given back.
         if name != StageName::RollBack {
             let failure = Failure::lab(&RunError::Write { path: run.dir.join("journal.jsonl"), source });
-            return ended(failure.result, vec![], vec![], None);
+            let stage = ended(failure.result, vec![], vec![], None);
+            run.progress.ended(&stage);
+            return stage;
         }
     }
-    let stage = match refused.map_or_else(|| stages::run(run, planned), Err) {
+    let stage = match refused.map_or_else(|| caught(run, planned), Err) {
         Ok(finished) => ended(StageResult::Passed, finished.facts, vec![], finished.log),
         Err(failure) => ended(failure.result, vec![], failure.excerpt, failure.log),
     };
     // The result is in the report as well; a journal that can't be written any more changes nothing here.
     let _ = journal.note(name, lane, stage.result.word());
+    run.progress.ended(&stage);
     stage
+}
+
+/// Runs a stage; a defect of this program must not keep the box from being given back.
+fn caught(run: &mut Run, planned: Planned) -> Result<Done, Failure> {
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stages::run(run, planned)));
+    result.unwrap_or_else(|_| {
+        let reason = "patchlift-action itself failed, its message is on stderr: this is a defect, report it";
+        Err(Failure::new(Fault::Infrastructure, reason))
+    })
 }
 
 fn assemble(
@@ -373,8 +449,11 @@ fn assemble(
 
 /// Writes `report.json` and `report.html`, each by way of a temporary file: a reader never sees half of one.
 fn write_report(dir: &Path, report: &Report) -> Result<(), RunError> {
-    let json = report.to_json().map_err(RunError::Json)?;
-    for (name, bytes) in [("report.json", json), ("report.html", report.to_html().into_bytes())] {
+    type Render = fn(&Report) -> Result<Vec<u8>, serde_json::Error>;
+    let page: Render = |report| Ok(report.to_html().into_bytes());
+    let forms: [(&str, Render); 2] = [("report.json", Report::to_json), ("report.html", page)];
+    for (name, render) in forms {
+        let bytes = render(report).map_err(RunError::Json)?;
         let (path, part) = (dir.join(name), dir.join(format!("{name}.part")));
         std::fs::write(&part, bytes).map_err(write_error(&part))?;
         std::fs::rename(&part, &path).map_err(write_error(&path))?;

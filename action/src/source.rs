@@ -116,7 +116,7 @@ impl Source {
         if !self.dir.join(".git").exists() {
             self.git_ok(&["init", "-q"], LOCAL_LIMIT, stop)?;
         }
-        // A worktree that was killed in mid-checkout left its lock; the box's lease says that nobody else is here.
+        // A git that was killed in mid-checkout left its lock; the folder's own lock says that nobody else is here.
         let _ = std::fs::remove_file(self.dir.join(".git/index.lock"));
         if let Some(objects) = local_objects(repo) {
             let lent = format!("{}\n", objects.display());
@@ -129,14 +129,19 @@ impl Source {
                 self.git_ok(&["fetch", "-q", "--no-tags", &depth, repo, commit], FETCH_LIMIT, stop)?;
             }
         }
-        let follows = self.git(&["merge-base", "--is-ancestor", base, head], LOCAL_LIMIT, stop)?;
-        if !follows.exit.success() {
+        let asked = ["merge-base", "--is-ancestor", base, head];
+        if self.git(&asked, LOCAL_LIMIT, stop)?.exit == Exit::Code(1) {
             return Err(SourceError::NotOnBase { head: head.to_owned(), base: base.to_owned() });
         }
+        // Anything else but a yes is git's own trouble, and is said as that.
+        self.git_ok(&asked, LOCAL_LIMIT, stop)?;
         let range = format!("{base}..{head}");
         let log = self.git_ok(&["log", "--reverse", "--format=%H %s", &range, "--"], LOCAL_LIMIT, stop)?;
         let patch = |line: &str| {
             let (commit, subject) = line.split_once(' ')?;
+            // Both streams are read: a warning of git is no patch.
+            let is_id = commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit());
+            is_id.then_some(())?;
             Some(Patch { commit: commit.to_owned(), subject: crate::text::cut(subject, 300) })
         };
         Ok(log.lines().filter_map(patch).collect())

@@ -17,8 +17,8 @@ const SLICE: Duration = Duration::from_millis(500);
 /// What one command may print into memory; longer output goes to a file.
 const MAX_OUTPUT: usize = 4 << 20;
 
-/// libssh2's code for "nothing came in time" (`LIBSSH2_ERROR_TIMEOUT`, libssh2.h).
-const LIBSSH2_TIMEOUT: i32 = -9;
+/// What is kept of a command's complaints.
+const MAX_SAID: usize = 16 << 10;
 
 /// Why the box could not be used over SSH. All of these are the lab's fault or the sign of a dead kernel,
 /// as the caller knows: never an exit code of a command.
@@ -151,7 +151,8 @@ impl SshHost {
         Ok(Self { session, address })
     }
 
-    /// Runs a command; its output goes to `sink` as it comes, stderr too where `merge` is set.
+    /// Runs a command; its output goes to `sink` as it comes, stderr too where `merge` is set; otherwise the
+    /// beginning of stderr is given back.
     fn exec(
         &self,
         argv: &[&str],
@@ -159,30 +160,27 @@ impl SshHost {
         merge: bool,
         wait: Wait<'_>,
         sink: &mut dyn FnMut(&[u8]),
-    ) -> Result<RemoteExit, HostError> {
+    ) -> Result<(RemoteExit, Vec<u8>), HostError> {
+        let ended = |why| self.ended(argv, why);
         let command = shlex::try_join(argv.iter().copied()).map_err(|_| self.lost(argv, bad_argument()))?;
-        let mut channel = wait
-            .retry(|| self.session.channel_session().map_err(io::Error::from))
-            .map_err(|e| self.ended(argv, e))?;
+        let mut channel = wait.retry(|| Ok(self.session.channel_session()?)).map_err(ended)?;
         if merge {
-            wait.retry(|| channel.handle_extended_data(ssh2::ExtendedData::Merge).map_err(io::Error::from))
-                .map_err(|e| self.ended(argv, e))?;
+            wait.retry(|| Ok(channel.handle_extended_data(ssh2::ExtendedData::Merge)?)).map_err(ended)?;
         }
-        wait.retry(|| channel.exec(&command).map_err(io::Error::from)).map_err(|e| self.ended(argv, e))?;
-        write_all(&mut channel, input, wait).map_err(|e| self.ended(argv, e))?;
-        wait.retry(|| channel.send_eof().map_err(io::Error::from)).map_err(|e| self.ended(argv, e))?;
-        let mut buffer = [0u8; 32 << 10];
-        loop {
-            match wait.retry(|| channel.read(&mut buffer)).map_err(|e| self.ended(argv, e))? {
-                0 => break,
-                n => sink(buffer.get(..n).unwrap_or_default()),
-            }
+        wait.retry(|| Ok(channel.exec(&command)?)).map_err(ended)?;
+        write_all(&mut channel, input, wait).map_err(ended)?;
+        wait.retry(|| Ok(channel.send_eof()?)).map_err(ended)?;
+        read_all(&mut channel, wait, sink).map_err(ended)?;
+        let mut said = Vec::new();
+        if !merge {
+            read_all(&mut channel.stderr(), wait, &mut |bytes| keep(&mut said, bytes, MAX_SAID))
+                .map_err(ended)?;
         }
-        wait.retry(|| channel.close().map_err(io::Error::from)).map_err(|e| self.ended(argv, e))?;
-        wait.retry(|| channel.wait_close().map_err(io::Error::from)).map_err(|e| self.ended(argv, e))?;
+        wait.retry(|| Ok(channel.close()?)).map_err(ended)?;
+        wait.retry(|| Ok(channel.wait_close()?)).map_err(ended)?;
         let signal = channel.exit_signal().ok().and_then(|signal| signal.exit_signal);
-        let code = channel.exit_status().map_err(|e| self.ended(argv, Ended::Io(e.into())))?;
-        Ok(signal.map_or(RemoteExit::Code(code), RemoteExit::Signal))
+        let code = channel.exit_status().map_err(|error| ended(Ended::Io(error.into())))?;
+        Ok((signal.map_or(RemoteExit::Code(code), RemoteExit::Signal), said))
     }
 
     /// Runs a command and streams what it prints, both streams, to `sink`.
@@ -196,7 +194,7 @@ impl SshHost {
         stop: Stop<'_>,
         mut sink: impl FnMut(&[u8]),
     ) -> Result<RemoteExit, HostError> {
-        self.exec(argv, &[], true, Wait::new(limit, stop), &mut sink)
+        self.exec(argv, &[], true, Wait::new(limit, stop), &mut sink).map(|(exit, _)| exit)
     }
 
     /// Runs a command that must succeed, and gives what it wrote to stdout, at most 4 MiB.
@@ -205,11 +203,9 @@ impl SshHost {
     /// As [`SshHost::stream`], and [`HostError::Failed`] for a code other than 0.
     pub fn read(&self, argv: &[&str], limit: Duration, stop: Stop<'_>) -> Result<Vec<u8>, HostError> {
         let mut out = Vec::new();
-        let exit = self.exec(argv, &[], false, Wait::new(limit, stop), &mut |bytes| {
-            let room = MAX_OUTPUT.saturating_sub(out.len());
-            out.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
-        })?;
-        self.succeeded(argv, exit, &out)?;
+        let (exit, said) = self
+            .exec(argv, &[], false, Wait::new(limit, stop), &mut |bytes| keep(&mut out, bytes, MAX_OUTPUT))?;
+        self.succeeded(argv, exit, if said.is_empty() { &out } else { &said })?;
         Ok(out)
     }
 
@@ -232,7 +228,7 @@ impl SshHost {
         // The path is an argument of the script, never a part of it.
         let argv = ["sh", "-c", "mkdir -p \"${1%/*}\" && cat > \"$1.part\" && sync \"$1.part\"", "sh", path];
         let mut said = Vec::new();
-        let exit = self.exec(&argv, bytes, true, wait, &mut |bytes| said.extend_from_slice(bytes))?;
+        let (exit, _) = self.exec(&argv, bytes, true, wait, &mut |bytes| keep(&mut said, bytes, MAX_SAID))?;
         self.succeeded(&argv, exit, &said)?;
         let sum = self.read_text(&["sha256sum", &format!("{path}.part")], limit, stop)?;
         if sum.split_whitespace().next() != Some(&hex(&Sha256::digest(bytes))) {
@@ -288,6 +284,23 @@ fn write_all(channel: &mut Channel, mut input: &[u8], wait: Wait<'_>) -> Result<
     Ok(())
 }
 
+/// Gives all that comes to `sink`, to the end.
+fn read_all(stream: &mut impl Read, wait: Wait<'_>, sink: &mut dyn FnMut(&[u8])) -> Result<(), Ended> {
+    let mut buffer = [0u8; 32 << 10];
+    loop {
+        match wait.retry(|| stream.read(&mut buffer))? {
+            0 => return Ok(()),
+            n => sink(buffer.get(..n).unwrap_or_default()),
+        }
+    }
+}
+
+/// Adds as much of `bytes` as there is room for.
+fn keep(kept: &mut Vec<u8>, bytes: &[u8], max: usize) {
+    let room = max.saturating_sub(kept.len());
+    kept.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
+}
+
 /// What a command is called in errors: not longer than a line.
 fn shown(argv: &[&str]) -> String {
     text::cut(&argv.join(" "), 120)
@@ -323,13 +336,7 @@ impl<'a> Wait<'a> {
     /// Repeats `call` while it only runs out of its slice.
     fn retry<T>(self, mut call: impl FnMut() -> io::Result<T>) -> Result<T, Ended> {
         loop {
-            let error = match call() {
-                Ok(value) => return Ok(value),
-                Err(error) => error,
-            };
-            if !ran_out_of_slice(&error) {
-                return Err(Ended::Io(error));
-            }
+            // Also where data come without end: a box may print for ever.
             if self.stop.requested() {
                 return Err(Ended::Stopped);
             }
@@ -337,12 +344,15 @@ impl<'a> Wait<'a> {
                 let kind = io::ErrorKind::TimedOut;
                 return Err(Ended::Io(io::Error::new(kind, "it did not end in its time")));
             }
+            match call() {
+                Ok(value) => return Ok(value),
+                Err(error) if ran_out_of_slice(&error) => {}
+                Err(error) => return Err(Ended::Io(error)),
+            }
         }
     }
 }
 
 fn ran_out_of_slice(error: &io::Error) -> bool {
-    let code = error.get_ref().and_then(|inner| inner.downcast_ref::<ssh2::Error>()).map(ssh2::Error::code);
     matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
-        || code == Some(ssh2::ErrorCode::Session(LIBSSH2_TIMEOUT))
 }

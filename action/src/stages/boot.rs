@@ -1,17 +1,20 @@
 //! The kernel is booted once, by kexec from the known-good system: the disk's default entry stays what it
 //! is, and a power cycle is the way back.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use patchlift_report::{ConsoleEvent, Fault, Lane, StageResult};
+use patchlift_report::{Fault, Lane, StageResult};
 
 use crate::boot_watch::{self, BootOutcome};
-use crate::crash;
+use crate::host::HostError;
 use crate::run::{Done, Failure, Run, SHORT, chain, fault_of};
 use crate::stages::install_host_kernel::{built, paths};
+use crate::stages::watched::{crashed, failure};
 
-/// Lines of the console that are shown where there is no trace.
-const TAIL: usize = 30;
+/// The shell that is asked must answer before its kernel is gone, so the jump comes later. The disk is synced
+/// and read-only by then (sysrq only asks for that), so that the known-good system finds it clean.
+const JUMP: &str = "sync; echo \"patchlift: boot of $1\" > /dev/kmsg; \
+    (sleep 1; echo u > /proc/sysrq-trigger; sleep 1; kexec -e) < /dev/null > /dev/null 2>&1 &";
 
 pub(super) fn run(run: &mut Run, lane: Lane) -> Result<Done, Failure> {
     let cancel = run.cancel.clone();
@@ -27,58 +30,42 @@ pub(super) fn run(run: &mut Run, lane: Lane) -> Result<Done, Failure> {
     let mark = run.console.mark();
     run.boot_mark = Some(mark);
     let began = Instant::now();
-    // The shell that is asked must answer before its kernel is gone: the jump comes a second later. The
-    // disk is synced and read-only by then, so that the known-good system finds it clean.
-    let jump = "sync; echo \"patchlift: boot of $1\" > /dev/kmsg; \
-                (sleep 1; echo u > /proc/sysrq-trigger; kexec -e) < /dev/null > /dev/null 2>&1 &";
-    ssh.read(&["sh", "-c", jump, "sh", &built.release], SHORT, stop)?;
-    drop(ssh);
+    match ssh.read(&["sh", "-c", JUMP, "sh", &built.release], SHORT, stop) {
+        // On a slow box the answer may not make it; whether it jumped is seen below.
+        Ok(_) | Err(HostError::Lost { .. }) => drop(ssh),
+        Err(error) => return Err(error.into()),
+    }
     match boot_watch::watch(run, mark, &old_boot_id, stop) {
         BootOutcome::Up { boot_id } => {
             run.boot_id = Some(boot_id.clone());
-            let seconds = began.elapsed().as_secs_f64();
-            Ok(Done::default()
-                .fact("up after", format!("{seconds:.1} s"))
-                .fact("boot id", boot_id)
-                .log("console.log"))
+            let up = format!("{:.1} s", began.elapsed().as_secs_f64());
+            Ok(Done::default().fact("up after", up).fact("boot id", boot_id).log("console.log"))
         }
         BootOutcome::Stopped => Err(Failure::stopped()),
         BootOutcome::Crashed(event) => Err(crashed(run, lane, &event)),
+        BootOutcome::NeverLeft => {
+            let reason = "kexec did not leave the known-good system, which still answers";
+            Err(Failure::new(Fault::Infrastructure, reason).excerpt(run.console.tail(30)).log("console.log"))
+        }
+        BootOutcome::NoConsole => {
+            let reason = "the serial console was lost while it booted: what happened cannot be told";
+            Err(Failure::new(Fault::Infrastructure, reason).log("console.log"))
+        }
         BootOutcome::Silent(silent) => {
-            let reason = format!("it went silent for {} s and cannot be logged in to", silent.as_secs());
-            Err(failure(run, lane, reason))
+            let seconds = silent.as_secs();
+            Err(failure(run, lane, format!("it went silent for {seconds} s and cannot be logged in to")))
         }
         BootOutcome::NoContact { last } => {
-            let limit_s = run.inputs.limits.boot.as_secs();
             let what = if run.console.banners_since(mark).is_empty() {
                 "no kernel announced itself on the console"
             } else {
                 "it announced itself, but cannot be logged in to"
             };
             let why = last.map(|error| format!("; {}", chain(&error))).unwrap_or_default();
-            let reason = format!("{what}{why}");
-            let fault = fault_of(lane);
-            let result = StageResult::TimedOut { fault, limit_s, reason };
+            let limit_s = run.inputs.limits.boot.as_secs();
+            let result =
+                StageResult::TimedOut { fault: fault_of(lane), limit_s, reason: format!("{what}{why}") };
             Err(Failure { result, ..failure(run, lane, String::new()) })
         }
     }
 }
-
-fn failure(run: &Run, lane: Lane, reason: String) -> Failure {
-    Failure::new(fault_of(lane), reason).excerpt(run.console.tail(TAIL)).log("console.log")
-}
-
-/// A crash, with its whole trace: of the events on the console, the one that was seen first.
-pub(super) fn crashed(run: &Run, lane: Lane, event: &ConsoleEvent) -> Failure {
-    let with_trace = run.console.events().into_iter().find(|other| other.line == event.line);
-    let event = with_trace.unwrap_or_else(|| event.clone());
-    let fault =
-        if event.class == patchlift_report::EventClass::Hardware { Fault::Hardware } else { fault_of(lane) };
-    let place = event.fingerprint.as_deref().and_then(|frames| frames.split(':').next());
-    let place = place.map(|symbol| format!(" in {symbol}")).unwrap_or_default();
-    let reason = format!("{}{place}", crash::headline(&event.text));
-    Failure::new(fault, reason).excerpt(event.trace).log("console.log")
-}
-
-/// Time that a crash may still need to print, before the box is switched off.
-pub(super) const AFTER_CRASH: Duration = Duration::from_secs(2);

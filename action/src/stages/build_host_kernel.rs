@@ -5,7 +5,6 @@ use patchlift_report::{Fault, Lane, StageResult};
 use crate::cancel::Stop;
 use crate::kernel::{self, Build, BuildError, Built};
 use crate::run::{Done, Failure, Run, fault_of};
-use crate::source::SourceError;
 use crate::text;
 
 pub(super) fn run(run: &mut Run, lane: Lane) -> Result<Done, Failure> {
@@ -13,10 +12,7 @@ pub(super) fn run(run: &mut Run, lane: Lane) -> Result<Done, Failure> {
     let stop = cancel.at_first();
     let log = format!("build-{lane}.log");
     run.progress.note("checking the tree out");
-    run.source.check_out(run.commit(lane), stop).map_err(|error| match error {
-        SourceError::Stopped => Failure::stopped(),
-        error => Failure::lab(&error),
-    })?;
+    run.source.check_out(run.commit(lane), stop)?;
     let built = build(run, lane, &log, stop).map_err(|error| failure(run, lane, error).log(&log))?;
     let done = Done::default()
         .fact("release", built.release.clone())
@@ -69,9 +65,11 @@ fn local_version(lane: Lane, series: &str, commit: &str) -> String {
 fn failure(run: &Run, lane: Lane, error: BuildError) -> Failure {
     match error {
         BuildError::Stopped => Failure::stopped(),
-        BuildError::Compile { ref excerpt, .. } => {
-            let excerpt = excerpt.clone();
-            Failure::new(fault_of(lane), error.to_string()).excerpt(excerpt)
+        BuildError::Compile { ref excerpt, ref errors, .. } => {
+            // A base that fails without a compiler's word was more likely given the wrong tools.
+            let unexplained = errors.is_empty() && lane == Lane::Base;
+            let fault = if unexplained { Fault::Infrastructure } else { fault_of(lane) };
+            Failure::new(fault, error.to_string()).excerpt(excerpt.clone())
         }
         // The base has all its options, or there would be no series lane: the series took one away.
         BuildError::Config { .. } if lane == Lane::Series => Failure::new(Fault::Series, error.to_string()),

@@ -18,8 +18,8 @@ pub(super) fn run(run: &mut Run, lane: Lane) -> Result<Done, Failure> {
     let image = std::fs::read(&built.image).map_err(|error| {
         Failure::new(Fault::Infrastructure, format!("cannot read {}: {error}", built.image.display()))
     })?;
-    let guest = crate::guest::initramfs(&run.dir, &run.inputs.recipe.cross_compile, stop)
-        .map_err(|error| Failure::lab(&error))?;
+    let guest =
+        crate::guest::initramfs(&run.dir, &run.inputs.recipe.cross_compile, stop).map_err(Failure::from)?;
     // Kept beside the report for whoever wants to repeat the test; nothing of this run reads it.
     let _ = std::fs::write(run.dir.join("guest.cpio"), &guest);
     let (path, guest_path) = paths(&built.release);

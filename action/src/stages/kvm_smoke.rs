@@ -10,8 +10,8 @@ use crate::cancel::Stop;
 use crate::guest;
 use crate::host::{HostError, RemoteExit, SshHost};
 use crate::run::{Done, Failure, Run, SHORT, fault_of};
-use crate::stages::boot::{AFTER_CRASH, crashed};
 use crate::stages::install_host_kernel::{built, paths};
+use crate::stages::watched::{crash_now, crashed, host_lost};
 use crate::{crash, text};
 
 /// A guest's console is cut here.
@@ -22,15 +22,18 @@ const SLACK: Duration = Duration::from_secs(20);
 
 pub(super) fn run(run: &mut Run, lane: Lane) -> Result<Done, Failure> {
     let cancel = run.cancel.clone();
-    let stop = cancel.at_first();
-    let ssh = run.ssh()?;
-    let device = dev_kvm(&ssh, stop)?;
+    let (ssh, device) = {
+        let crashed = || crash_now(run).is_some();
+        let stop = cancel.at_first().or_when(&crashed);
+        let found = run.ssh().and_then(|ssh| dev_kvm(&ssh, stop).map(|device| (ssh, device)));
+        found.map_err(|error| host_lost(run, lane, &error))?
+    };
     let present = device.status == TestStatus::Pass;
     keep(run, lane, device.clone());
     if !present {
         return Err(Failure::new(fault_of(lane), format!("kvm.device: {}", device.reason)));
     }
-    let test = guest_boot(run, lane, &ssh, stop)?;
+    let test = guest_boot(run, lane, &ssh)?;
     let (status, millis, reason) = (test.status, test.millis, test.reason.clone());
     let log = test.log.clone().unwrap_or_default();
     keep(run, lane, test);
@@ -39,14 +42,16 @@ pub(super) fn run(run: &mut Run, lane: Lane) -> Result<Done, Failure> {
         return Ok(Done::default().fact("guest", reason).fact("guest ran for", seconds).log(&log));
     }
     let tail = tail_of(run, &log);
-    Err(Failure::new(fault_of(lane), format!("kvm.guest-boot: {reason}")).excerpt(tail).log(&log))
+    // An error is the test's own: QEMU is missing, or another kernel was given to it.
+    let fault = if status == TestStatus::Error { Fault::Infrastructure } else { fault_of(lane) };
+    Err(Failure::new(fault, format!("kvm.guest-boot: {reason}")).excerpt(tail).log(&log))
 }
 
 fn keep(run: &mut Run, lane: Lane, test: TestResult) {
     run.tests.entry(lane).or_default().push(test);
 }
 
-fn dev_kvm(ssh: &SshHost, stop: Stop<'_>) -> Result<TestResult, Failure> {
+fn dev_kvm(ssh: &SshHost, stop: Stop<'_>) -> Result<TestResult, HostError> {
     let began = Instant::now();
     // Where KVM is a module it may not be loaded yet.
     let script =
@@ -79,26 +84,28 @@ struct GuestSaid {
 }
 
 impl GuestSaid {
-    fn bytes(&mut self, bytes: &[u8], nonce: &str) {
+    /// Takes what was printed; `keep` is given every whole line.
+    fn bytes(&mut self, bytes: &[u8], nonce: &str, keep: &mut dyn FnMut(&str)) {
         for byte in bytes {
             if *byte == b'\n' {
                 let line = text::clean(&std::mem::take(&mut self.partial));
-                self.line(line, nonce);
+                keep(&line);
+                self.line(&line, nonce);
             } else if self.partial.len() < 16 << 10 {
                 self.partial.push(*byte);
             }
         }
     }
 
-    fn line(&mut self, line: String, nonce: &str) {
+    fn line(&mut self, line: &str, nonce: &str) {
         if self.greeting.is_none() {
-            self.greeting = guest::greeting(&line, nonce);
+            self.greeting = guest::greeting(line, nonce);
         }
         let ends = |class| {
             matches!(class, patchlift_report::EventClass::Fatal | patchlift_report::EventClass::BootStop)
         };
-        if self.crash.is_none() && crash::classify(&line).is_some_and(|found| ends(found.class)) {
-            self.crash = Some(crash::headline(&line));
+        if self.crash.is_none() && crash::classify(line).is_some_and(|found| ends(found.class)) {
+            self.crash = Some(crash::headline(line));
         }
         if !line.trim().is_empty() {
             self.last = text::cut(line.trim(), 200);
@@ -120,6 +127,9 @@ impl GuestSaid {
             (Some(_), exit) => {
                 (TestStatus::Fail, format!("the guest reached its init, then QEMU ended with {exit}"))
             }
+            (None, RemoteExit::Code(125..=127)) => {
+                (TestStatus::Error, format!("QEMU cannot be run on the box: {}", self.last))
+            }
             // 124 and 137 are `timeout`'s.
             (None, RemoteExit::Code(124 | 137)) => (
                 TestStatus::Fail,
@@ -130,11 +140,10 @@ impl GuestSaid {
     }
 }
 
-fn guest_boot(run: &mut Run, lane: Lane, ssh: &SshHost, stop: Stop<'_>) -> Result<TestResult, Failure> {
+fn guest_boot(run: &Run, lane: Lane, ssh: &SshHost) -> Result<TestResult, Failure> {
     let built = built(run, lane)?;
     let (kernel, initrd) = paths(&built.release);
-    // The run's id is in no image and in no earlier log: a guest that repeats it was started by this run.
-    let nonce = crate::host::hex(run.dir.file_name().unwrap_or_default().as_encoded_bytes());
+    let nonce = nonce().map_err(|error| Failure::new(Fault::Infrastructure, error.to_string()))?;
     let limit = run.inputs.limits.guest;
     let command = guest::command_line(&run.inputs.machine.kvm, &kernel, &initrd, &nonce, limit);
     let argv: Vec<&str> = command.iter().map(String::as_str).collect();
@@ -146,39 +155,34 @@ fn guest_boot(run: &mut Run, lane: Lane, ssh: &SshHost, stop: Stop<'_>) -> Resul
     let mut said = GuestSaid::default();
     let mut written = 0u64;
     let began = Instant::now();
+    let crashed_host = || crash_now(run).is_some();
+    let stop = run.cancel.at_first().or_when(&crashed_host);
     let exit = ssh.stream(&argv, limit + SLACK, stop, |bytes| {
-        written += bytes.len() as u64;
-        if written <= MAX_GUEST_LOG {
-            // A full disk is noticed where the report is written.
-            let _ = file.write_all(bytes);
-        }
-        said.bytes(bytes, &nonce);
+        said.bytes(bytes, &nonce, &mut |line| {
+            written += line.len() as u64 + 1;
+            if written <= MAX_GUEST_LOG {
+                // A full disk is noticed where the report is written.
+                let _ = writeln!(file, "{line}");
+            }
+        });
         run.progress.note(&text::cut(&said.last, 60));
     });
     let millis = millis_since(began);
-    let exit = match exit {
-        Ok(exit) => exit,
-        Err(error @ HostError::Stopped { .. }) => return Err(error.into()),
-        Err(error) => return Err(lost_host(run, lane, error)),
-    };
-    if let Some(event) = run.boot_mark.and_then(|mark| run.console.fatal_since(mark)) {
+    let exit = exit.map_err(|error| host_lost(run, lane, &error))?;
+    if let Some(event) = crash_now(run) {
+        run.console.let_it_finish();
         return Err(crashed(run, lane, &event));
     }
     let (status, reason) = said.verdict(&exit, &built.release);
     Ok(TestResult { name: "kvm.guest-boot".into(), status, millis, reason, log: Some(log) })
 }
 
-/// The connection broke in mid-test: the console tells whether the host crashed; if it says nothing, the
-/// kernel under test lost its network or hangs, which is its failure, too.
-fn lost_host(run: &Run, lane: Lane, error: HostError) -> Failure {
-    run.console.drain(AFTER_CRASH, Duration::from_secs(10));
-    match run.boot_mark.and_then(|mark| run.console.fatal_since(mark)) {
-        Some(event) => crashed(run, lane, &event),
-        None => {
-            let reason = format!("the host was lost while a guest ran: {}", crate::run::chain(&error));
-            Failure::new(fault_of(lane), reason).excerpt(run.console.tail(30)).log("console.log")
-        }
-    }
+/// 16 random bytes in hex: in no image and in no earlier log, so that a guest which repeats them was started
+/// by this run.
+fn nonce() -> std::io::Result<String> {
+    let mut bytes = [0u8; 16];
+    std::io::Read::read_exact(&mut File::open("/dev/urandom")?, &mut bytes)?;
+    Ok(crate::host::hex(&bytes))
 }
 
 fn tail_of(run: &Run, log: &str) -> Vec<String> {
@@ -194,7 +198,7 @@ mod tests {
 
     fn verdict(text: &str, exit: RemoteExit) -> (TestStatus, String) {
         let mut said = GuestSaid::default();
-        said.bytes(text.as_bytes(), "n1");
+        said.bytes(text.as_bytes(), "n1", &mut |_| {});
         said.verdict(&exit, "6.1-x")
     }
 
@@ -205,6 +209,7 @@ mod tests {
         assert_eq!(verdict(hello, RemoteExit::Code(124)).0, TestStatus::Fail);
         assert_eq!(verdict(hello, RemoteExit::Signal("SEGV".into())).0, TestStatus::Fail);
         assert_eq!(verdict("", RemoteExit::Code(0)).0, TestStatus::Fail);
+        assert_eq!(verdict("sh: qemu: not found\n", RemoteExit::Code(127)).0, TestStatus::Error);
         let old = hello.replace("n1", "n0");
         assert_eq!(verdict(&old, RemoteExit::Code(0)).0, TestStatus::Fail);
         let other = hello.replace("6.1-x", "6.1-y");

@@ -8,6 +8,7 @@ mod kvm_smoke;
 mod preflight;
 mod roll_back;
 mod verify;
+mod watched;
 
 use patchlift_report::StageName;
 
@@ -30,6 +31,6 @@ pub fn run(run: &mut Run, planned: Planned) -> Result<Done, Failure> {
         StageName::Boot => boot::run(run, planned.lane),
         StageName::Verify => verify::run(run, planned.lane),
         StageName::KvmSmoke => kvm_smoke::run(run, planned.lane),
-        StageName::RollBack => roll_back::run(run),
+        StageName::RollBack => roll_back::run(run, planned.lane),
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use patchlift_report::{Fault, RollBack};
+use patchlift_report::Fault;
 
 use crate::cancel::Stop;
 use crate::host::SshHost;
 use crate::kernel::on_path;
-use crate::known_good::{self, WayBackError};
+use crate::known_good;
 use crate::run::{Done, Failure, Run, SHORT};
 
 /// A worktree of Linux takes 1.5 GB, a build of the lab's kernel 0.3 GB, of a distribution's 10 GB.
@@ -20,10 +20,11 @@ pub(super) fn run(run: &mut Run) -> Result<Done, Failure> {
     check_controller(run)?;
     let cancel = run.cancel.clone();
     let stop = cancel.at_first();
-    run.compiler = crate::guest::compiler_version(&run.inputs.recipe.cross_compile, stop)
-        .map_err(|error| Failure::lab(&error))?;
+    run.compiler =
+        crate::guest::compiler_version(&run.inputs.recipe.cross_compile, stop).map_err(Failure::from)?;
     let mut done = Done::default().fact("compiler", run.compiler.clone());
-    if known_good::ensure_power(run, stop)? {
+    let switched_on = known_good::ensure_power(run, stop)?;
+    if switched_on {
         done = done.fact("power", "was off, is on now");
     }
     if !run.console.wait_connected(CONSOLE_LIMIT, stop) {
@@ -34,8 +35,8 @@ pub(super) fn run(run: &mut Run) -> Result<Done, Failure> {
             Failure::new(Fault::Infrastructure, reason)
         });
     }
-    let (ssh, returned) = known_good_login(run, stop)?;
-    let found = known_good::look(&ssh, stop).map_err(|error| way_back_failure(&error))?;
+    let (ssh, returned) = known_good_login(run, switched_on, stop)?;
+    let found = known_good::look(&ssh, stop)?;
     let cpuinfo = ssh.read_text(&["cat", "/proc/cpuinfo"], SHORT, stop)?;
     run.machine.cpu = cpuinfo_value(&cpuinfo, "cpu");
     run.machine.model = cpuinfo_value(&cpuinfo, "machine");
@@ -49,7 +50,6 @@ pub(super) fn run(run: &mut Run) -> Result<Done, Failure> {
         .fact("machine", run.machine.model.clone());
     if let Some(was) = returned {
         done = done.fact("was found on", format!("{was}, left by an earlier run; it was rolled back"));
-        run.roll_back = RollBack::NotNeeded;
     }
     run.known_good = Some(found);
     Ok(done)
@@ -58,7 +58,9 @@ pub(super) fn run(run: &mut Run) -> Result<Done, Failure> {
 fn check_controller(run: &Run) -> Result<(), Failure> {
     let cross = &run.inputs.recipe.cross_compile;
     let compiler = format!("{cross}gcc");
-    for tool in ["git", "make", "ipmitool", "nice", compiler.as_str()] {
+    // The kernel's own list is Documentation/process/changes.rst.
+    for tool in ["git", "make", "gcc", "flex", "bison", "bc", "ipmitool", "stdbuf", "nice", compiler.as_str()]
+    {
         if !on_path(tool) {
             let reason = format!("{tool} is not installed on the controller");
             return Err(Failure::new(Fault::Infrastructure, reason));
@@ -78,9 +80,14 @@ fn check_controller(run: &Run) -> Result<(), Failure> {
 
 /// Logs in to the known-good kernel; a box on another kernel, or in none, is brought back to it first. The
 /// second value names the kernel it was found on.
-fn known_good_login(run: &mut Run, stop: Stop<'_>) -> Result<(SshHost, Option<String>), Failure> {
+fn known_good_login(
+    run: &mut Run,
+    switched_on: bool,
+    stop: Stop<'_>,
+) -> Result<(SshHost, Option<String>), Failure> {
     // A box that was just switched on takes its time; one that does not come is switched off and on.
-    let first = crate::boot_watch::wait_for_login(run, None, run.inputs.limits.boot / 2, stop);
+    let patience = if switched_on { run.inputs.limits.roll_back / 3 } else { run.inputs.limits.boot / 2 };
+    let first = crate::boot_watch::wait_for_login(run, None, patience, stop);
     let found = match first {
         Ok(ssh) => {
             let release = ssh.read_text(&["uname", "-r"], SHORT, stop)?;
@@ -94,12 +101,8 @@ fn known_good_login(run: &mut Run, stop: Stop<'_>) -> Result<(SshHost, Option<St
         }
         Err(_) => "no kernel that answers".to_owned(),
     };
-    known_good::return_to(run, false, stop).map_err(|error| way_back_failure(&error))?;
+    known_good::return_to(run, false, stop)?;
     Ok((run.ssh()?, Some(found)))
-}
-
-fn way_back_failure(error: &WayBackError) -> Failure {
-    if matches!(error, WayBackError::Stopped) { Failure::stopped() } else { Failure::lab(error) }
 }
 
 /// The value of `key` in `/proc/cpuinfo`.

@@ -2,28 +2,26 @@
 
 use std::time::Instant;
 
-use patchlift_report::{Fault, RollBack};
+use patchlift_report::{Fault, Lane, RollBack};
 
-use crate::known_good::{self, WayBackError};
+use crate::cancel::Stop;
+use crate::known_good::{self, WayBack, WayBackError};
 use crate::run::{Done, Failure, KnownGood, Run, SHORT};
 use crate::stages::ON_BOX;
+use crate::stages::watched::crashed;
 
-pub(super) fn run(run: &mut Run) -> Result<Done, Failure> {
+pub(super) fn run(run: &mut Run, lane: Lane) -> Result<Done, Failure> {
     let cancel = run.cancel.clone();
     // The first request to stop ends the test; the box is given back all the same.
     let stop = cancel.after_first();
     let began = Instant::now();
-    let healthy =
-        run.boot_mark.is_some_and(|mark| run.console.fatal_since(mark).is_none()) && run.boot_id.is_some();
-    // The power switch is quicker where somebody waits for the end.
-    let orderly = healthy && !cancel.requested();
-    let result = known_good::return_to(run, orderly, stop);
-    run.boot_mark = None;
-    run.boot_id = None;
-    let (found, way) = match result {
+    let mark = run.console.mark();
+    let (found, way) = match give_back(run, stop) {
         Ok(back) => back,
         Err(error) => return Err(lost(run, &error)),
     };
+    // Between the decision and the first line of the next kernel it was the one under test that spoke.
+    let crash = run.console.fatal_since(mark).filter(|event| run.console.crashed_before_banner(mark, event));
     if let Some(difference) = run.known_good.as_ref().and_then(|before| difference(before, &found)) {
         run.roll_back = RollBack::Failed { reason: difference.clone() };
         return Err(Failure::new(Fault::Infrastructure, difference));
@@ -33,15 +31,42 @@ pub(super) fn run(run: &mut Run) -> Result<Done, Failure> {
     let millis = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     run.roll_back =
         RollBack::Proven { release: found.release.clone(), build_id: found.build_id.clone(), millis };
+    if let Some(event) = crash.filter(|_| way == Some(WayBack::PowerCycle)) {
+        let failure = crashed(run, lane, &event);
+        let (fault, reason) = failure.result.failure().unwrap_or((Fault::Infrastructure, "a crash"));
+        return Err(Failure::new(fault, format!("crashed while it went down: {reason}"))
+            .excerpt(failure.excerpt)
+            .log("console.log"));
+    }
     let done = Done::default()
         .fact("runs again", found.release)
         .fact("build id", found.build_id)
         .fact("/boot", "unchanged")
-        .fact("by", way.in_words());
+        .fact("by", way.map_or("nothing, it was never left", WayBack::in_words));
     Ok(match cleaned {
         Ok(_) => done,
         Err(error) => done.fact("left on the box", format!("{ON_BOX}: {error}")),
     })
+}
+
+/// Brings the box back; a box that was not booted yet is only looked at.
+fn give_back(run: &mut Run, stop: Stop<'_>) -> Result<(KnownGood, Option<WayBack>), WayBackError> {
+    let Some(mark) = run.boot_mark else {
+        let looked = run.ssh().map_err(WayBackError::Read).and_then(|ssh| known_good::look(&ssh, stop));
+        if let Ok(found) = looked
+            && found.release == run.inputs.machine.boot.known_good_release
+        {
+            return Ok((found, None));
+        }
+        return known_good::return_to(run, false, stop).map(|(found, way)| (found, Some(way)));
+    };
+    let healthy = run.console.fatal_since(mark).is_none() && run.boot_id.is_some();
+    // The power switch is quicker where somebody waits for the end.
+    let orderly = healthy && !run.cancel.requested();
+    let result = known_good::return_to(run, orderly, stop);
+    run.boot_mark = None;
+    run.boot_id = None;
+    result.map(|(found, way)| (found, Some(way)))
 }
 
 fn lost(run: &mut Run, error: &WayBackError) -> Failure {

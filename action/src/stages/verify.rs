@@ -3,42 +3,68 @@
 use patchlift_report::{Fault, Lane};
 
 use crate::boot_watch;
+use crate::cancel::Stop;
+use crate::host::HostError;
+use crate::kernel::Built;
 use crate::notes;
-use crate::run::{Done, Failure, Run, SHORT, fault_of};
+use crate::run::{Done, Failure, Run, SHORT};
 use crate::stages::install_host_kernel::built;
+use crate::stages::watched::{crash_now, crashed, failure, host_lost};
+
+/// What the box says it runs.
+struct Running {
+    release: String,
+    build_id: Option<String>,
+    boot_id: String,
+    tainted: String,
+}
 
 pub(super) fn run(run: &mut Run, lane: Lane) -> Result<Done, Failure> {
     let cancel = run.cancel.clone();
-    let stop = cancel.at_first();
     let built = built(run, lane)?;
-    let ssh = run.ssh()?;
-    let release = ssh.read_text(&["uname", "-r"], SHORT, stop)?;
-    if release == run.inputs.machine.boot.known_good_release {
-        let reason = format!("the box is back on {release}: the kernel under test reset it");
-        return Err(Failure::new(fault_of(lane), reason).excerpt(run.console.tail(30)).log("console.log"));
+    let running = {
+        let crashed = || crash_now(run).is_some();
+        look(run, cancel.at_first().or_when(&crashed)).map_err(|error| host_lost(run, lane, &error))?
+    };
+    compare(run, lane, &built, &running)?;
+    if let Some(event) = crash_now(run) {
+        return Err(crashed(run, lane, &event));
     }
-    if release != built.release {
-        let reason = format!("{release} runs, {} was booted", built.release);
-        return Err(Failure::new(Fault::Infrastructure, reason));
-    }
-    let build_id = notes::build_id(&ssh.read(&["cat", "/sys/kernel/notes"], SHORT, stop)?);
-    if build_id.as_deref() != Some(&built.build_id) {
-        let found = build_id.unwrap_or_else(|| "none".to_owned());
-        let reason = format!("build id {found} runs, {} was built", built.build_id);
-        return Err(Failure::new(Fault::Infrastructure, reason));
-    }
-    let boot_id = boot_watch::boot_id(&ssh, stop)?;
-    if run.boot_id.as_ref() != Some(&boot_id) {
-        let reason = "it booted a second time by itself";
-        return Err(Failure::new(fault_of(lane), reason).excerpt(run.console.tail(30)).log("console.log"));
-    }
-    if let Some(event) = run.boot_mark.and_then(|mark| run.console.fatal_since(mark)) {
-        return Err(super::boot::crashed(run, lane, &event));
-    }
-    let tainted = ssh.read_text(&["cat", "/proc/sys/kernel/tainted"], SHORT, stop)?;
     Ok(Done::default()
-        .fact("release", release)
+        .fact("release", running.release)
         .fact("build id", built.build_id)
-        .fact("boot id", boot_id)
-        .fact("tainted", tainted))
+        .fact("boot id", running.boot_id)
+        .fact("tainted", running.tainted))
+}
+
+fn look(run: &Run, stop: Stop<'_>) -> Result<Running, HostError> {
+    let ssh = run.ssh()?;
+    Ok(Running {
+        release: ssh.read_text(&["uname", "-r"], SHORT, stop)?,
+        build_id: notes::build_id(&ssh.read(&["cat", "/sys/kernel/notes"], SHORT, stop)?),
+        boot_id: boot_watch::boot_id(&ssh, stop)?,
+        tainted: ssh.read_text(&["cat", "/proc/sys/kernel/tainted"], SHORT, stop)?,
+    })
+}
+
+fn compare(run: &Run, lane: Lane, built: &Built, running: &Running) -> Result<(), Failure> {
+    let lab = |reason: String| Err(Failure::new(Fault::Infrastructure, reason).log("console.log"));
+    let release = &running.release;
+    let announced = run.boot_mark.map(|mark| run.console.banners_since(mark)).unwrap_or_default();
+    if *release != built.release {
+        // Only a kernel that was seen to start can have reset the box.
+        return if announced.contains(&built.release) {
+            Err(failure(run, lane, format!("{release} runs: the kernel under test reset the box")))
+        } else {
+            lab(format!("{release} runs, and {} never announced itself on the console", built.release))
+        };
+    }
+    if running.build_id.as_deref() != Some(&built.build_id) {
+        let found = running.build_id.as_deref().unwrap_or("none");
+        return lab(format!("build id {found} runs, {} was built", built.build_id));
+    }
+    if run.boot_id.as_ref() != Some(&running.boot_id) {
+        return Err(failure(run, lane, "it booted a second time by itself"));
+    }
+    Ok(())
 }

@@ -131,7 +131,7 @@ fn a_fragment_that_is_not_there() {
 #[test]
 fn a_token_in_the_url_is_refused_and_not_repeated() {
     let said = Desk::new().refused(&["--repo", "https://x:ghp_s3cret@example.org/linux.git"]);
-    assert!(said.contains("--repo: must not hold a user or a token"), "{said}");
+    assert!(said.contains("--repo: must not hold a password or a token"), "{said}");
     assert!(!said.contains("s3cret"), "{said}");
 }
 
