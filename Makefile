@@ -37,7 +37,7 @@ demo: ## Take a patch series to a verdict on an emulated POWER8 box
 
 .PHONY: test
 test: ## Run the unit and integration tests
-	@.ci/apt $(test_packages)
+	@lab/packages $(test_packages)
 	@$(nextest) --workspace -E 'not binary(lab)'
 
 .PHONY: test-lab
@@ -50,7 +50,7 @@ test-lab: ## Run the tests that need the emulated box
 
 .PHONY: lint
 lint: ## Check formatting, code, dependencies, scripts and workflows
-	@.ci/apt $(test_packages) shellcheck
+	@lab/packages $(test_packages) shellcheck
 	@.ci/run lint
 
 .PHONY: bench
