@@ -6,6 +6,9 @@
 # What the caller has to set.
 : "${logs:?}" "${steps:?}"
 
+# Set while a step runs that must not be ended half-way: it is asked to end, and then waited for without limit.
+whole=""
+
 # Pids of what runs now; each leads a process group of its own, so that one signal reaches all of it.
 declare -A running=()
 
@@ -93,7 +96,7 @@ stop_all() {
     for pid in "${!running[@]}"; do
         [[ -z $signal ]] || kill -"$signal" -- "-$pid" 2>/dev/null
     done
-    while ((waited < patience * 5)) && any_runs; do
+    while { [[ -n $whole ]] || ((waited < patience * 5)); } && any_runs; do
         sleep 0.2
         waited=$((waited + 1))
     done
@@ -109,8 +112,13 @@ stop_all() {
 
 # Pids of the children of a process, and of theirs.
 descendants() {
-    local child
-    for child in $(ps -o pid= --ppid "$1"); do
+    local stat text child
+    for stat in /proc/[0-9]*/stat; do
+        { read -r text <"$stat"; } 2>/dev/null || continue
+        # Behind the name, which may hold anything, stand the state and the parent.
+        [[ ${text##*) } == [A-Z]" $1 "* ]] || continue
+        child=${stat#/proc/}
+        child=${child%/stat}
         printf '%s\n' "$child"
         descendants "$child"
     done
@@ -129,7 +137,11 @@ any_runs() {
 interrupted() {
     local signal=$1 code=$2
     trap 'trap "" INT TERM HUP; stop_all "" 0' INT TERM HUP
-    line "interrupted: ending what runs $dots (again to force it)"
+    if [[ -n $whole ]]; then
+        line "interrupted: a package that is being installed is finished first $dots"
+    else
+        line "interrupted: ending what runs $dots (again to force it)"
+    fi
     # A box takes up to a minute to be back on its known-good kernel.
     stop_all "$signal" 120
     trap '' INT TERM HUP
