@@ -7,7 +7,7 @@ MAKEFLAGS += --no-builtin-rules
 
 # Which of demo/series is taken through the path.
 SERIES ?= pass
-export PATCHLIFT_TEST_DATA ?= $(abspath $(CURDIR)/../shared/data)
+export PATCHLIFT_TEST_DATA ?= $(CURDIR)/../shared/data
 
 # What building and testing the crates takes; the emulated box has a list of its own, in lab/packages.
 test_packages := gcc libc6-dev make pkg-config cmake libssl-dev git cpio openssh-client
@@ -43,7 +43,10 @@ test: ## Run the unit and integration tests
 .PHONY: test-lab
 test-lab: ## Run the tests that need the emulated box
 	@lab/packages
-	@PATCHLIFT_LAB=1 nice -n 5 $(nextest) -p patchlift-action --test lab
+	@# A test that was killed leaves its box running; where a demo still holds its lock, the box is in use.
+	@boxes_down() { lab/down test-ssh; flock --nonblock '$(cache)/demo/lock' lab/down demo || true; }; \
+	trap boxes_down EXIT; trap 'exit 130' INT TERM; \
+	PATCHLIFT_LAB=1 nice -n 5 $(nextest) -p patchlift-action --test lab
 	@# The kernel that these tests have built is good for the box's own tests, too.
 	@vmlinux=$$(ls -t '$(cache)'/demo/work/build/*/vmlinux 2>/dev/null | head -n 1) || true; \
 	PATCHLIFT_LAB_VMLINUX=$$vmlinux nice -n 5 lab/test
@@ -59,9 +62,16 @@ bench: ## Run the benchmarks that there are
 	if (( $${#found[@]} == 0 )); then echo "there are no benchmarks yet"; exit 0; fi; \
 	printf 'benchmark: %s\n' "$${found[@]}"; cargo bench --locked --workspace --bench '*'
 
+# Other things may lie beside these three: PATCHLIFT_CACHE may be any folder.
 .PHONY: clean
-clean: ## Remove what was built here, and the demo's cache
-	@cargo clean
-	@lab/down --all 2>/dev/null || true
-	@rm -rf -- '$(cache)/demo' '$(cache)/lab' '$(cache)/tools'
-	@echo "removed the build and $(cache)/{demo,lab,tools}"
+clean: ## Remove target/, and the cache of the demo, the lab and the linters
+	@cd -- '$(cache)' 2>/dev/null || exit 0; \
+	if [[ -e demo ]]; then \
+		exec 8>demo/lock; \
+		flock --nonblock 8 || { echo 'make clean: a demo is running in $(cache); end it first' >&2; exit 1; }; \
+	fi; \
+	if [[ -e lab ]]; then (cd '$(CURDIR)' && lab/down --all 8>&-); fi; \
+	for part in demo lab tools; do \
+		if [[ -e $$part ]]; then echo "removing $(cache)/$$part"; rm -rf -- "$$part"; fi; \
+	done
+	@if command -v cargo >/dev/null; then echo 'removing what cargo built'; cargo clean; fi
