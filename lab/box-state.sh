@@ -45,6 +45,18 @@ remove_unused_images() {
     find "$lab_cache" -maxdepth 1 -type d -name 'image-*' -mmin +1440 | while read -r candidate; do
         grep -qxF -- "$candidate" <<<"$used" || rm -rf -- "$candidate"
     done
+    remove_unused_packages
+}
+
+# Removes downloaded packages that no image is made of, as they are after an update. apt writes a version's colon as %3a.
+remove_unused_packages() {
+    local file candidate used
+    used=$(cat "$lab_cache"/image-*/manifest | sed 's/:/%3a/g; s/ /_/')
+    [[ -n $used ]] || return 0
+    for file in "$lab_cache"/debs/*.deb; do
+        candidate=${file##*/}
+        grep -qxF -- "${candidate%_*}" <<<"$used" || rm -f -- "$file"
+    done
 }
 
 # A name is part of paths, a host name and QEMU's arguments; so it is kept simple.
