@@ -37,10 +37,11 @@ image_dir() {
     printf '%s\n' "$lab_cache/image-${recipe:0:12}"
 }
 
-# Removes images, whole or half made, that are a day old and that neither the recipe of now nor a box refers to.
-# Younger ones may belong to another checkout that is at work.
+# Removes images that are a day old and that neither the recipe of now nor a box refers to; younger ones may belong to
+# another checkout that is at work. The caller holds the lock of the images: one that is half made has no maker.
 remove_unused_images() {
     local candidate used
+    rm -rf -- "$lab_cache"/image-*.partial
     used=$(image_dir)$'\n'$(cat "$boxes"/*/image 2>/dev/null || true)
     find "$lab_cache" -maxdepth 1 -type d -name 'image-*' -mmin +1440 | while read -r candidate; do
         grep -qxF -- "$candidate" <<<"$used" || rm -rf -- "$candidate"
