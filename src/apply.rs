@@ -7,11 +7,13 @@
 mod attributes;
 pub mod commit;
 mod files;
+mod history;
 mod image;
 pub mod objects;
 pub mod pack;
 mod paths;
 pub mod refusal;
+mod renames;
 mod structural;
 mod three_way;
 mod tree;
@@ -97,7 +99,7 @@ pub fn apply(
     let mut tree = Tree::at(root);
     let mut applied = Applied { tip: base, tree: root, made: Vec::new() };
     for (patch, mail) in mails.iter().enumerate() {
-        let done = one(objects, &mut tree, mail, &mut applied, patch, settings);
+        let done = one(objects, base, &mut tree, mail, &mut applied, patch, settings);
         done.map_err(|stop| match stop {
             Stop::Objects(error) => ApplyError::Objects(error),
             Stop::Refused(refusal) => {
@@ -112,6 +114,7 @@ pub fn apply(
 
 fn one(
     objects: &Objects<'_>,
+    base: Oid,
     tree: &mut Tree,
     mail: &Letter<'_>,
     applied: &mut Applied,
@@ -125,7 +128,7 @@ fn one(
         Ok(()) => false,
         Err(Stop::Refused(strict)) if strict.is_unsafe() => return Err(Stop::Refused(strict)),
         Err(Stop::Refused(strict)) => {
-            let merged = three_way::merge(objects, tree, &files, &settings.structural);
+            let merged = three_way::merge(objects, base, tree, &files, settings.structural);
             match merged.map_err(|stop| explain(*strict, stop))? {
                 Merged::AlreadyThere => return Ok(()),
                 Merged::Changed => true,

@@ -77,6 +77,13 @@ pub enum PatchError {
         /// The line of the patch, from 1.
         line: usize,
     },
+    /// Binary data that are cut off or damaged. Git leaves such a file out without a word; see
+    /// docs/git-differences.md.
+    #[error("corrupt binary change at line {line}")]
+    CorruptBinary {
+        /// The line of the patch, from 1.
+        line: usize,
+    },
     /// "@@" lines before any file is named.
     #[error("a hunk without a file's name before it at line {line}: {text}")]
     Headless {
@@ -183,6 +190,7 @@ pub fn parse(text: &[u8], levels: Option<usize>) -> Result<Vec<FilePatch<'_>>, P
 
 /// Finds and reads the next lines that name a file.
 fn next_header<'a>(cursor: &mut Cursor<'a>, strip: &mut Strip) -> Result<Option<FilePatch<'a>>, PatchError> {
+    let mut earlier = None;
     // Six bytes: what the shortest header line has.
     while !cursor.rest.is_empty() {
         let line = cursor.peek();
@@ -198,12 +206,13 @@ fn next_header<'a>(cursor: &mut Cursor<'a>, strip: &mut Strip) -> Result<Option<
         }
         if line.starts_with(b"diff --git ") {
             let mut after = *cursor;
-            let header = git_header::read(&mut after, strip.levels)?;
+            let header = git_header::read(&mut after, strip.levels, earlier.take())?;
             // Nothing known followed the line: it was prose.
             if after.line > cursor.line + 1 {
                 *cursor = after;
                 return Ok(Some(header));
             }
+            earlier = header.old_name;
         } else if line.starts_with(b"--- ") && traditional::begins(&cursor.rest[line.len()..]) {
             return traditional::read(cursor, strip).map(Some);
         }

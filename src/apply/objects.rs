@@ -9,6 +9,7 @@ use git2::{ObjectType, Odb, Oid, Repository};
 
 /// The object database of a repository with new objects on top that are not on disk yet.
 pub struct Objects<'r> {
+    repository: &'r Repository,
     odb: Odb<'r>,
     made: RefCell<Made>,
 }
@@ -70,7 +71,17 @@ impl<'r> Objects<'r> {
     /// The database cannot be opened.
     pub fn open(repository: &'r Repository) -> Result<Self, ObjectError> {
         let odb = repository.odb().map_err(ObjectError::Open)?;
-        Ok(Self { odb, made: RefCell::default() })
+        Ok(Self { repository, odb, made: RefCell::default() })
+    }
+
+    /// The repository they are read from.
+    pub(crate) fn repository(&self) -> &'r Repository {
+        self.repository
+    }
+
+    /// An object that was made and is not on disk.
+    pub(crate) fn only_in_memory(&self, id: Oid) -> Option<NewObject> {
+        self.made.borrow().objects.get(&id).filter(|_| !self.odb.exists(id)).cloned()
     }
 
     /// The content of an object of that kind.

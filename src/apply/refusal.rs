@@ -108,12 +108,10 @@ pub enum Reason {
     #[error("one side changed the file and the other deleted or renamed it")]
     ModifyDelete,
     /// The base lacks a file; a similar one is not taken for it.
-    #[error("it needs {needs}, which is not on the base{hint}")]
+    #[error("it needs {needs}, which is not on the base; a similar file is not taken for it")]
     NeedsFile {
         /// The file.
         needs: String,
-        /// What might bring it; empty or beginning with a comma.
-        hint: String,
     },
     /// Renames on both sides can only be merged by git 2.40 or newer.
     #[error("files were renamed, which needs git 2.40 or newer to merge")]

@@ -37,23 +37,26 @@ pub(crate) struct Sides<'t> {
     pub(crate) paths: BTreeSet<Vec<u8>>,
 }
 
-/// Merges a patch that does not fit into `tree`; on a refusal the tree is left as it was.
+/// Merges a patch that does not fit into `tree`, which began as the commit `base`; on a refusal the tree is left as
+/// it was.
 ///
 /// # Errors
 /// The patch cannot be merged, or the repository cannot be read.
 pub(crate) fn merge(
     objects: &Objects<'_>,
+    base: Oid,
     tree: &mut Tree,
     files: &[FilePatch<'_>],
-    structural: &Structural,
+    structural: Structural,
 ) -> Result<Merged, Stop> {
     let ancestor = ancestor(objects, tree, files)?;
     let mut theirs = ancestor.clone();
     files::apply(objects, &mut theirs, files).map_err(hand_edited)?;
     let names = files.iter().flat_map(|file| [file.old_name.clone(), file.new_name.clone()]).flatten();
     let mut sides = Sides { ancestor, theirs, ours: tree, paths: names.collect() };
-    let changes = if sides.may_have_renames(objects)? {
-        structural::merge(objects, &mut sides, files, structural)?
+    let shape = sides.shape(objects)?;
+    let changes = if shape.gone || shape.needs_more_than_paths() {
+        structural::merge(objects, base, &mut sides, files, structural)?
     } else {
         sides.merge_each(objects)?
     };
@@ -74,6 +77,27 @@ pub(crate) fn merge(
     }
     *sides.ours = merged;
     Ok(if changed { Merged::Changed } else { Merged::AlreadyThere })
+}
+
+/// What a patch and the base did to files besides changing them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Shape {
+    /// The patch changes a file that the base does not have.
+    lost: bool,
+    /// The patch deletes a file that the base does not have.
+    gone: bool,
+    /// The patch deletes a file that the base has changed.
+    taken: bool,
+    /// The patch adds a file.
+    added: bool,
+}
+
+impl Shape {
+    /// Might a file have moved, so that paths alone do not say what belongs together? Whether a file that is gone was
+    /// moved by the base is for its history to say.
+    pub(crate) fn needs_more_than_paths(self) -> bool {
+        self.lost || ((self.taken || self.gone) && self.added)
+    }
 }
 
 /// What each path of the patch holds after the merge.
@@ -144,21 +168,23 @@ impl Sides<'_> {
         ])
     }
 
-    /// Might a file have moved on either side, so that paths alone do not say what belongs together?
-    fn may_have_renames(&mut self, objects: &Objects<'_>) -> Result<bool, ObjectError> {
-        let (mut added, mut taken, mut lost) = (false, false, false);
+    /// What happened to the files that are not simply changed on both sides.
+    pub(crate) fn shape(&mut self, objects: &Objects<'_>) -> Result<Shape, ObjectError> {
+        let mut shape = Shape::default();
         for path in self.paths.clone() {
             match self.entries(objects, &path)? {
-                [Some(_), None, Some(_)] => lost = true,
-                [Some(old), Some(ours), None] => taken |= ours != old,
-                [None, ours, Some(theirs)] => added |= ours != Some(theirs),
+                [Some(_), None, Some(_)] => shape.lost = true,
+                [Some(_), None, None] => shape.gone = true,
+                [Some(old), Some(ours), None] => shape.taken |= ours != old,
+                [None, ours, Some(theirs)] => shape.added |= ours != Some(theirs),
                 _ => {}
             }
         }
-        Ok(lost || (taken && added))
+        Ok(shape)
     }
 
-    fn merge_each(&mut self, objects: &Objects<'_>) -> Result<Outcome, Stop> {
+    /// Merges every path by itself.
+    pub(crate) fn merge_each(&mut self, objects: &Objects<'_>) -> Result<Outcome, Stop> {
         let mut outcome = Outcome::new();
         for path in self.paths.clone() {
             let entries = self.entries(objects, &path)?;
@@ -201,6 +227,9 @@ impl Sides<'_> {
         [old, ours, theirs]: [Entry; 3],
     ) -> Result<Entry, Stop> {
         let conflict = || Stop::from(Refusal::of(path, Reason::MergeConflict));
+        if type_bits(ours.mode) != type_bits(theirs.mode) {
+            return Err(conflict());
+        }
         let mode = choose(old.mode, ours.mode, theirs.mode).ok_or_else(conflict)?;
         if let Some(id) = choose(old.id, ours.id, theirs.id) {
             return Ok(Entry { mode, id });

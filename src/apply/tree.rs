@@ -1,6 +1,7 @@
 //! Trees that are read and changed path by path: only the directories on the way to a changed file are ever loaded.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use git2::{ObjectType, Oid};
 
@@ -174,6 +175,45 @@ impl Tree {
         self.id = Some(id);
         self.origin = Some(id);
         Ok(id)
+    }
+}
+
+impl Tree {
+    /// Every file of the tree. Only for small trees: it loads all of them.
+    pub(crate) fn leaves(&mut self, objects: &Objects<'_>) -> Result<BTreeMap<Vec<u8>, Entry>, ObjectError> {
+        let mut found = BTreeMap::new();
+        for (name, child) in self.load(objects)? {
+            match child {
+                Child::Leaf(entry) => {
+                    found.insert(name.clone(), *entry);
+                }
+                Child::Directory(inner) => {
+                    for (path, entry) in inner.leaves(objects)? {
+                        found.insert([name, &b"/"[..], &path].concat(), entry);
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Kind and content of the tree's objects that are not on disk. The tree is written, so that all of it has ids.
+    pub(crate) fn objects_in_memory(&self, objects: &Objects<'_>) -> Vec<(ObjectType, Rc<[u8]>)> {
+        let mut found = Vec::new();
+        let ids =
+            self.id.into_iter().chain(self.children.iter().flatten().filter_map(|(_, child)| match child {
+                Child::Leaf(entry) => Some(entry.id),
+                Child::Directory(_) => None,
+            }));
+        found.extend(
+            ids.filter_map(|id| objects.only_in_memory(id)).map(|object| (object.kind, object.content)),
+        );
+        for child in self.children.iter().flat_map(BTreeMap::values) {
+            if let Child::Directory(inner) = child {
+                found.extend(inner.objects_in_memory(objects));
+            }
+        }
+        found
     }
 }
 

@@ -23,7 +23,7 @@ fn apply(args: &ApplyArgs) -> Result<Outcome, Failure> {
     let options = Options { scissors: args.input.scissors, ..Options::default() };
     let messages = read_mailbox(&mailbox, options);
     let patches = in_file_order(&messages);
-    if patches.is_empty() {
+    if !patches.iter().any(|message| message.has_diff() || message.content.is_err()) {
         let refused = Refused { problems: vec![Problem::NoPatch] };
         return Err(RefusedSeries { path: args.input.mbox.display().to_string(), refused }.into());
     }

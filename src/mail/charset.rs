@@ -29,8 +29,8 @@ pub fn to_utf8<'a>(bytes: &'a [u8], name: &[u8]) -> Result<Cow<'a, [u8]>, Charse
             text.map(|text| Cow::Owned(text.into_bytes())).ok_or_else(|| error(Problem::Invalid))
         }
         Family::Web => {
-            let encoding =
-                Encoding::for_label_no_replacement(&label).ok_or_else(|| error(Problem::Unknown))?;
+            let encoding = Encoding::for_label_no_replacement(spelling(&label))
+                .ok_or_else(|| error(Problem::Unknown))?;
             let text = encoding.decode_without_bom_handling_and_without_replacement(bytes);
             // Browsers turn the holes of the Windows code pages into control characters; they are no text.
             let holes = encoding.name().starts_with("windows-");
@@ -45,6 +45,21 @@ fn plain_label(name: &[u8]) -> Vec<u8> {
     let name = &name[..crate::bytes::find(name, b"//").unwrap_or(name.len())];
     let known = name.iter().filter(|b| b.is_ascii_alphanumeric() || b"_-.,:".contains(b));
     known.map(u8::to_ascii_lowercase).collect()
+}
+
+/// The web's spelling of names that only iconv knows.
+fn spelling(label: &[u8]) -> &[u8] {
+    match label {
+        b"koi8r" => b"koi8-r",
+        b"koi8u" => b"koi8-u",
+        b"eucjp" => b"euc-jp",
+        b"euckr" => b"euc-kr",
+        b"euccn" | b"euc-cn" | b"cn-gb" => b"gb2312",
+        b"cp932" | b"ms932" => b"shift_jis",
+        b"cp936" | b"ms936" | b"windows-936" => b"gbk",
+        b"big5hkscs" => b"big5-hkscs",
+        other => other,
+    }
 }
 
 /// The charset names that need other rules than the browsers' encoding standard, which reads

@@ -45,12 +45,9 @@ impl Prefix {
                     &rest[end + 1..]
                 }
                 [b' ' | b'\t' | b':', ..] => &rest[1..],
-                [b'r' | b'R', b'e' | b'E', b':', ..] => {
-                    prefix.reply = true;
-                    &rest[3..]
-                }
-                [b'a' | b'A', b'w' | b'W', b':', ..] => {
-                    prefix.reply = true;
+                // An answer says so first; "[PATCH] Re: x" is a patch with a strange title.
+                [b'r' | b'R', b'e' | b'E', b':', ..] | [b'a' | b'A', b'w' | b'W', b':', ..] => {
+                    prefix.reply |= prefix.words.is_empty() && prefix.counter.is_none();
                     &rest[3..]
                 }
                 _ => break,
@@ -131,6 +128,7 @@ mod tests {
             ("[PATCH powerpc/next] a", 1, None, false),
             ("[PATCH 1/99999999] a", 1, None, false),
             ("plain", 1, None, false),
+            ("[PATCH 1/2] Re: a", 1, Some((1, 2)), false),
         ];
         for (subject, version, counter, reply) in table {
             let prefix = Prefix::parse(subject.as_bytes());

@@ -22,7 +22,7 @@ pub(crate) fn read<'a>(cursor: &mut Cursor<'a>, file: &mut FilePatch<'a>) -> Res
     if line == b"GIT binary patch\n" {
         let start = cursor.line;
         cursor.take();
-        let corrupt = PatchError::Corrupt { line: start };
+        let corrupt = PatchError::CorruptBinary { line: start };
         file.binary = Some(data(cursor).ok_or(corrupt.clone())?);
         file.is_binary = true;
         // The way back follows; it is not used, but must be whole.

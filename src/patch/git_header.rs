@@ -5,11 +5,23 @@ use super::{Cursor, FilePatch, PatchError};
 use crate::bytes::is_blank;
 
 /// Reads a "diff --git" line and the known lines after it. Leaves the cursor at the first line that is neither.
-pub(crate) fn read<'a>(cursor: &mut Cursor<'a>, levels: usize) -> Result<FilePatch<'a>, PatchError> {
+/// `earlier`: the name of a "diff --git" line before this one after which nothing came. Git still holds the next file
+/// to that name, so that a binary change without its index line is never passed over in silence.
+pub(crate) fn read<'a>(
+    cursor: &mut Cursor<'a>,
+    levels: usize,
+    earlier: Option<Vec<u8>>,
+) -> Result<FilePatch<'a>, PatchError> {
     let first_line = cursor.line;
     let default = common_name(cursor.take(), levels);
     let mut header = Header {
-        file: FilePatch { is_new: Some(false), is_delete: Some(false), ..FilePatch::default() },
+        file: FilePatch {
+            is_new: Some(false),
+            is_delete: Some(false),
+            old_name: earlier.clone(),
+            new_name: earlier,
+            ..FilePatch::default()
+        },
         default,
         levels,
         line: first_line,
@@ -68,10 +80,12 @@ impl<'a> Header<'a> {
             file.new_mode = Some(mode(rest, self.line)?);
         } else if let Some(rest) = line.strip_prefix(b"deleted file mode ") {
             file.is_delete = Some(true);
+            file.new_name = None;
             file.old_name.clone_from(&self.default);
             file.old_mode = Some(mode(rest, self.line)?);
         } else if let Some(rest) = line.strip_prefix(b"new file mode ") {
             file.is_new = Some(true);
+            file.old_name = None;
             file.new_name.clone_from(&self.default);
             file.new_mode = Some(mode(rest, self.line)?);
         } else if let Some(rest) = line.strip_prefix(b"copy from ") {

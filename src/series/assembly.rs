@@ -127,10 +127,15 @@ fn numbers(list: &[u32]) -> String {
     }
 }
 
-/// The patches of a mailbox as `git am` would take them: all mails with a diff. By their numbers where those are
-/// sound, else in the order of the file; letters and answers without a diff are passed over.
+/// The patches of a mailbox as `git am` would take them, by their numbers where those are sound, else in the order of
+/// the file. Cover letters, answers and pull requests without a diff are passed over; a mail that is nothing of the
+/// kind is taken for a patch, as it may be one that was cut off.
 pub fn in_file_order(messages: &[Message]) -> Vec<&Message> {
-    let is_candidate = |m: &&Message| m.kind == Kind::Patch || (m.kind != Kind::Cover && m.has_diff());
+    let is_candidate = |m: &&Message| match m.kind {
+        Kind::Patch | Kind::Other => true,
+        Kind::Reply | Kind::PullRequest => m.has_diff(),
+        Kind::Cover => false,
+    };
     let mut patches: Vec<&Message> = messages.iter().filter(is_candidate).collect();
     let mut seen = BTreeMap::new();
     for patch in &patches {

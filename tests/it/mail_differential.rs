@@ -52,8 +52,7 @@ fn random_mails_are_read_as_git_reads_them() {
     }
     // The shortest mail says most.
     wrong.sort_by_key(|(mail, ..)| mail.len());
-    if let Some((mail, which, ours, gits)) = wrong.get(std::env::var("NTH").map_or(0, |n| n.parse().unwrap()))
-    {
+    if let Some((mail, which, ours, gits)) = wrong.first() {
         let text = |answer: &Option<[Vec<u8>; 3]>| match answer {
             Some(parts) => String::from_utf8_lossy(&parts.join(&b"\n====\n"[..])).into_owned(),
             None => "failed".into(),

@@ -7,12 +7,14 @@
 #![expect(clippy::print_stderr, reason = "a skipped test says so")]
 
 mod apply_corpus;
+mod apply_differential;
 mod apply_rules;
 mod bad_input;
 mod git_repo;
 mod mail_command;
 mod mail_corpus;
 mod mail_differential;
+mod random_history;
 mod random_mail;
 mod run;
 mod series;

@@ -1,0 +1,222 @@
+//! Random histories as mails, applied by us and by the real `git am -3`: same commits, or both refuse.
+//!
+//! `PATCHLIFT_DIFFERENTIAL_CASES` and `PATCHLIFT_DIFFERENTIAL_FIRST` say which cases are tried,
+//! `PATCHLIFT_DIFFERENTIAL_KEEP` names a folder for those that differ.
+
+use std::process::Stdio;
+
+use fastrand::Rng;
+
+use crate::git_repo::GitRepo;
+use crate::random_history::make;
+use crate::run::{Ran, arg, patchlift};
+use crate::test_data::cases;
+
+/// Ways in which people make mails.
+const FORMATS: &[&[&str]] = &[
+    &[],
+    &[],
+    &[],
+    &["--full-index"],
+    &["--binary"],
+    &["--binary", "--full-index"],
+    &["--no-renames"],
+    &["-M"],
+    &["-C", "--find-copies-harder"],
+    &["-U0"],
+    &["-U1"],
+    &["-U8"],
+    &["--attach"],
+    &["--inline"],
+    &["--abbrev=5"],
+    &["--irreversible-delete"],
+    &["--ignore-space-change"],
+    &["--encode-email-headers"],
+    &["--zero-commit"],
+    &["--minimal"],
+    &["--patience"],
+    &["--signoff"],
+    &["-W"],
+    &["-B"],
+    &["--in-reply-to=x@y"],
+    &["--no-signature"],
+];
+
+#[test]
+fn random_series_give_gits_commits() {
+    let repo = GitRepo::new();
+    repo.git(&["config", "gc.auto", "0"]);
+    repo.git(&["config", "merge.renameLimit", "7000"]);
+    repo.git(&["config", "core.quotePath", "true"]);
+    let mut counts = [0_u64; 4];
+    let first: u64 = std::env::var("PATCHLIFT_DIFFERENTIAL_FIRST").map_or(0, |text| text.parse().unwrap());
+    let mut wrong = Vec::new();
+    for seed in first..first + cases(40) {
+        match Case::new(seed, &repo).compare(&repo) {
+            Ok(outcome) => counts[outcome as usize] += 1,
+            Err(text) => wrong.push(text),
+        }
+    }
+    if let Ok(folder) = std::env::var("PATCHLIFT_DIFFERENTIAL_KEEP") {
+        for (number, text) in wrong.iter().enumerate() {
+            std::fs::write(format!("{folder}/{number}"), text).unwrap();
+        }
+    }
+    let [applied, already, refused, hazard] = counts;
+    eprintln!(
+        "{applied} applied, {already} already there, {refused} refused, {hazard} refused as hazards, as git does"
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} differ\n{}",
+        wrong.len(),
+        wrong.iter().min_by_key(|text| text.len()).unwrap()
+    );
+    assert!(applied > 0 && refused > 0, "the cases are too uniform");
+}
+
+struct Case {
+    seed: u64,
+    mails: Vec<u8>,
+    format: &'static [&'static str],
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Outcome {
+    Applied,
+    Already,
+    Refused,
+    /// Git changed a file that no patch names, left one out, or gave up over one: docs/git-differences.md.
+    Hazard,
+}
+
+impl Case {
+    fn new(seed: u64, repo: &GitRepo) -> Self {
+        let mut rng = Rng::with_seed(seed);
+        let history = make(&mut rng, repo);
+        assert!(history.patches > 0);
+        let format = FORMATS[rng.usize(..FORMATS.len())];
+        let mut command = repo.command();
+        command.args(["format-patch", "--stdout", "--no-cover-letter"]).args(format);
+        let output = command.arg("refs/case/base..refs/case/topic").stderr(Stdio::null()).output().unwrap();
+        let mut mails = output.stdout;
+        if rng.u8(..100) < 15 {
+            damage(&mut rng, &mut mails);
+        }
+        Self { seed, mails, format }
+    }
+
+    fn compare(&self, repo: &GitRepo) -> Result<Outcome, String> {
+        if self.mails.is_empty() {
+            return Ok(Outcome::Refused);
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mails");
+        std::fs::write(&path, &self.mails).unwrap();
+        let git = git_am(repo, arg(&path));
+        let ours = patchlift(&[
+            "apply",
+            arg(&path),
+            "--repo",
+            repo.arg(),
+            "--base",
+            "refs/case/target",
+            "--json",
+            "--committer",
+            "Bot <bot@example.com>",
+            "--committer-date",
+            "1700000000 +0000",
+        ]);
+        match (&git, ours.code) {
+            (Ok(commits), 0) if *commits == our_commits(&ours) => Ok(Outcome::Applied),
+            (Ok(commits), 4) if commits.is_empty() => Ok(Outcome::Already),
+            (Err(_), 2 | 3) => Ok(Outcome::Refused),
+            (Err(said), 0 | 4) if blames_a_similar_file(said) => Ok(Outcome::Hazard),
+            (Ok(commits), 3) if self.is_hazard(repo, commits, &ours) => Ok(Outcome::Hazard),
+            // Git leaves the file out and commits the rest.
+            (Ok(_), 3) if ours.stdout.contains("corrupt binary change") => Ok(Outcome::Hazard),
+            _ => Err(format!(
+                "seed {} {:?}\n#### mails\n{}\n#### ours\n{}{}\n#### git's\n{git:?}",
+                self.seed,
+                self.format,
+                String::from_utf8_lossy(&self.mails),
+                ours.stdout,
+                ours.stderr
+            )),
+        }
+    }
+
+    /// Did git change a file that the mails never name?
+    fn is_hazard(&self, repo: &GitRepo, commits: &[String], ours: &Ran) -> bool {
+        let reason = ours.json()["reason"].as_str().unwrap_or_default().to_owned();
+        let tip = commits.last().map_or("refs/case/target", String::as_str);
+        let changed = repo.git(&["diff-tree", "-r", "--no-renames", "--name-only", "refs/case/target", tip]);
+        let mails = String::from_utf8_lossy(&self.mails);
+        reason.contains("a similar file is not taken for it")
+            && (commits.is_empty() || changed.lines().any(|path| !mails.contains(path.trim_matches('"'))))
+    }
+}
+
+/// Git took a file that is only similar for the one that the patch deletes or renames, and gave up.
+fn blames_a_similar_file(said: &str) -> bool {
+    said.contains("CONFLICT (rename/") && (said.contains(" in HEAD.") || said.contains("in branch \"HEAD\""))
+}
+
+fn our_commits(ran: &Ran) -> Vec<String> {
+    let json = ran.json();
+    json["commits"].as_array().unwrap().iter().map(|c| c["commit"].as_str().unwrap().to_owned()).collect()
+}
+
+/// The commits that `git am -3` makes, or what it says.
+fn git_am(repo: &GitRepo, mails: &str) -> Result<Vec<String>, String> {
+    let _ = std::fs::remove_dir_all(repo.path().join(".git/rebase-apply"));
+    repo.git(&["checkout", "-q", "-f", "--detach", "refs/case/target"]);
+    repo.git(&["clean", "-ffdxq"]);
+    let output = repo.command().args(["am", "-3", mails]).stdin(Stdio::null()).output().unwrap();
+    if !output.status.success() {
+        let said = [output.stdout, output.stderr].concat();
+        return Err(String::from_utf8_lossy(&said).into_owned());
+    }
+    let commits = repo.git(&["rev-list", "--reverse", "refs/case/target..HEAD"]);
+    Ok(commits.lines().map(str::to_owned).collect())
+}
+
+/// Does to mails what mailers, people and bad disks do.
+fn damage(rng: &mut Rng, mails: &mut Vec<u8>) {
+    match rng.u8(..8) {
+        0 => *mails = String::from_utf8_lossy(mails).replace('\n', "\r\n").into_bytes(),
+        1 => edit_lines(mails, |line| !line.starts_with(b"index ")),
+        2 => {
+            let text = mails.clone();
+            let lines: Vec<&[u8]> = text.split_inclusive(|&b| b == b'\n').collect();
+            let drop = rng.usize(..lines.len());
+            *mails = lines
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| *at != drop)
+                .map(|(_, line)| *line)
+                .collect::<Vec<_>>()
+                .concat();
+        }
+        3 => {
+            for _ in 0..rng.usize(1..4) {
+                let at = rng.usize(..mails.len());
+                mails[at] = rng.u8(..);
+            }
+        }
+        4 => mails.truncate(rng.usize(..mails.len())),
+        5 => {
+            // Another id in one index line: the version it was made for is not known.
+            let at = mails.windows(7).position(|window| window == b"\nindex ");
+            if let Some(at) = at {
+                mails[at + 7] = if mails[at + 7] == b'a' { b'b' } else { b'a' };
+            }
+        }
+        6 => edit_lines(mails, |line| !line.starts_with(b"diff --git") && !line.starts_with(b"index ")),
+        _ => *mails = String::from_utf8_lossy(mails).replace(" \n", "\n").into_bytes(),
+    }
+}
+
+fn edit_lines(mails: &mut Vec<u8>, keep: impl Fn(&[u8]) -> bool) {
+    *mails = mails.split_inclusive(|&b| b == b'\n').filter(|line| keep(line)).collect::<Vec<_>>().concat();
+}
