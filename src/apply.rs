@@ -164,10 +164,7 @@ fn explain(strict: Refusal, stop: Stop) -> Stop {
 /// # Errors
 /// The object is missing, or no commit.
 pub fn tree_of(objects: &Objects<'_>, commit: Oid) -> Result<Oid, ObjectError> {
-    let content = objects.read(commit, ObjectType::Commit)?;
-    let hex = content.strip_prefix(b"tree ").and_then(|rest| rest.get(..40));
-    let id = hex.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| Oid::from_str(hex).ok());
-    id.ok_or(ObjectError::Kind { id: commit, wanted: "whole commit" })
+    objects::tree_in_commit(commit, &objects.read(commit, ObjectType::Commit)?)
 }
 
 /// For each file of a failed patch, the version in its index line and the one on the base.

@@ -1,11 +1,11 @@
 //! Git objects: read from the repository, made in memory, written only when everything has worked.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use git2::{ObjectType, Odb, Oid, Repository};
+use git2::{ObjectType, Odb, OdbLookupFlags, Oid, Repository};
 
 /// The object database of a repository with new objects on top that are not on disk yet.
 pub struct Objects<'r> {
@@ -81,7 +81,7 @@ impl<'r> Objects<'r> {
 
     /// An object that was made and is not on disk.
     pub(crate) fn only_in_memory(&self, id: Oid) -> Option<NewObject> {
-        self.made.borrow().objects.get(&id).filter(|_| !self.odb.exists(id)).cloned()
+        self.made.borrow().objects.get(&id).filter(|_| !self.on_disk(id)).cloned()
     }
 
     /// The content of an object of that kind.
@@ -95,7 +95,12 @@ impl<'r> Objects<'r> {
 
     /// Is this object there, on disk or in memory?
     pub(crate) fn exists(&self, id: Oid) -> bool {
-        self.made.borrow().objects.contains_key(&id) || self.odb.exists(id)
+        self.made.borrow().objects.contains_key(&id) || self.on_disk(id)
+    }
+
+    /// Not looking for packs that others may have added since: an object too many on disk does no harm.
+    fn on_disk(&self, id: Oid) -> bool {
+        self.odb.exists_ext(id, OdbLookupFlags::NO_REFRESH)
     }
 
     /// Makes an object in memory. `like`: an object it resembles, which saves bytes on disk.
@@ -114,11 +119,26 @@ impl<'r> Objects<'r> {
         Ok(id)
     }
 
-    /// The objects made so far that are not on disk, in the order they were made.
-    pub(crate) fn not_on_disk(&self) -> Vec<(Oid, NewObject)> {
+    /// The objects that these commits need and that are not on disk, in the order they were made. What was only
+    /// made on the way, such as the other sides of a merge, is not among them.
+    ///
+    /// # Errors
+    /// A tree in memory is damaged, which would be our own mistake.
+    pub(crate) fn not_on_disk(&self, commits: &[Oid]) -> Result<Vec<(Oid, NewObject)>, ObjectError> {
         let made = self.made.borrow();
-        let missing = made.order.iter().filter(|id| !self.odb.exists(**id));
-        missing.filter_map(|id| made.objects.get(id).map(|object| (*id, object.clone()))).collect()
+        let mut needed = BTreeSet::new();
+        let mut open: Vec<Oid> = commits.to_vec();
+        while let Some(id) = open.pop() {
+            let Some(object) = made.objects.get(&id).filter(|_| !needed.contains(&id)) else { continue };
+            needed.insert(id);
+            match object.kind {
+                ObjectType::Commit => open.push(tree_in_commit(id, &object.content)?),
+                ObjectType::Tree => open.extend(super::tree::ids_in_tree(id, &object.content)?),
+                _ => {}
+            }
+        }
+        let missing = made.order.iter().filter(|id| needed.contains(id) && !self.on_disk(**id));
+        Ok(missing.filter_map(|id| made.objects.get(id).map(|object| (*id, object.clone()))).collect())
     }
 
     /// The one blob whose id begins with these hex digits (4 to 40).
@@ -164,6 +184,13 @@ impl<'r> Objects<'r> {
             Err(_) => {}
         }
     }
+}
+
+/// The tree of a commit object.
+pub(crate) fn tree_in_commit(id: Oid, content: &[u8]) -> Result<Oid, ObjectError> {
+    let hex = content.strip_prefix(b"tree ").and_then(|rest| rest.get(..40));
+    let tree = hex.and_then(|hex| std::str::from_utf8(hex).ok()).and_then(|hex| Oid::from_str(hex).ok());
+    tree.ok_or(ObjectError::Kind { id, wanted: "whole commit" })
 }
 
 fn wrong_kind(id: Oid, kind: ObjectType) -> ObjectError {

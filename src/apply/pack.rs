@@ -8,11 +8,15 @@ use flate2::write::ZlibEncoder;
 use git2::{ObjectType, Oid, Repository};
 use sha1::{Digest, Sha1};
 
-use super::objects::{NewObject, Objects};
+use super::Applied;
+use super::objects::{NewObject, ObjectError, Objects};
 
 /// Why new objects could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
+    /// The new objects are not sound.
+    #[error("the new objects are not sound")]
+    Objects(#[source] ObjectError),
     /// The disk or the repository refuses.
     #[error("cannot write the new objects")]
     Write(#[source] std::io::Error),
@@ -21,12 +25,13 @@ pub enum PackError {
     Index(#[source] git2::Error),
 }
 
-/// Writes all objects that are not on disk yet into `repository`; gives back how many there were.
+/// Writes the commits and all they need that is not on disk yet into `repository`; gives back how many objects.
 ///
 /// # Errors
 /// The repository cannot be written. Nothing of the pack is visible then.
-pub fn write(repository: &Repository, objects: &Objects<'_>) -> Result<usize, PackError> {
-    let new = objects.not_on_disk();
+pub fn write(repository: &Repository, objects: &Objects<'_>, applied: &Applied) -> Result<usize, PackError> {
+    let commits: Vec<Oid> = applied.made.iter().map(|made| made.commit).collect();
+    let new = objects.not_on_disk(&commits).map_err(PackError::Objects)?;
     if new.is_empty() {
         return Ok(0);
     }

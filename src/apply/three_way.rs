@@ -216,6 +216,12 @@ impl Sides<'_> {
                 self.merge_content(objects, path, [old, ours, theirs]).map(Some)
             }
             (Some(_), _, _) => conflict(Reason::ModifyDelete),
+            // Both sides made the file: they are merged as if it had been empty before.
+            (None, Some(ours), Some(theirs)) if ours.mode == theirs.mode => {
+                let empty = objects.make(ObjectType::Blob, Vec::new(), None)?;
+                let old = Entry { mode: ours.mode, id: empty };
+                self.merge_content(objects, path, [old, ours, theirs]).map(Some)
+            }
             (None, _, _) => conflict(Reason::MergeConflict),
         }
     }

@@ -228,6 +228,15 @@ fn split(path: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// The ids of all that a tree object names.
+pub(crate) fn ids_in_tree(id: Oid, content: &[u8]) -> Result<Vec<Oid>, ObjectError> {
+    let id_of = |child: Child| match child {
+        Child::Leaf(entry) => Some(entry.id),
+        Child::Directory(inner) => inner.id,
+    };
+    Ok(parse(id, content)?.into_values().filter_map(id_of).collect())
+}
+
 /// Reads a tree object: "mode name NUL id", again and again.
 fn parse(id: Oid, content: &[u8]) -> Result<BTreeMap<Vec<u8>, Child>, ObjectError> {
     let damaged = || ObjectError::Tree { id };

@@ -36,7 +36,7 @@ fn apply(args: &ApplyArgs) -> Result<Outcome, Failure> {
     if applied.made.is_empty() {
         return Ok(Outcome::AlreadyApplied { of: job.of, commits: Vec::new() });
     }
-    pack::write(&repository, &job.objects)?;
+    pack::write(&repository, &job.objects, &applied)?;
     Ok(Outcome::Applied {
         branch: None,
         moved: None,

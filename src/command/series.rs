@@ -36,7 +36,7 @@ fn series(args: &SeriesArgs) -> Result<Outcome, Failure> {
     let moved = if args.dry_run {
         None
     } else {
-        pack::write(&repository, &job.objects)?;
+        pack::write(&repository, &job.objects, &applied)?;
         Some(match &mirror {
             Some(mirror) => mirror::send(&repository, mirror, &series.id, applied.tip)?,
             None => mirror::set_branch(&repository, &series.id, applied.tip)?,
