@@ -69,7 +69,7 @@ pub struct ApplyArgs {
     /// The commit to apply to: a branch, a tag or an id
     #[arg(long, value_name = "REV")]
     pub(crate) base: String,
-    /// Who commits: "Name <address>"
+    /// Who commits: `Name <address>`
     #[arg(long, value_name = "WHO", value_parser = committer, default_value = "patchlift <patchlift@localhost>")]
     pub(crate) committer: (String, String),
     /// When it is committed, as "1700000000 +0000" or a mail's date [default: each mail's own date]

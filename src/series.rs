@@ -70,7 +70,7 @@ impl Message {
         shown(subject.unwrap_or_default(), 300)
     }
 
-    /// "Name <address>", for people.
+    /// `Name <address>`, for people.
     pub fn author(&self) -> String {
         let author = self.content.as_ref().ok().and_then(|content| content.author.as_ref());
         author.map(|a| format!("{} <{}>", shown(&a.name, 200), shown(&a.email, 200))).unwrap_or_default()

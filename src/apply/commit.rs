@@ -131,7 +131,7 @@ fn is_noncharacter(c: char) -> bool {
     code & 0xfffe == 0xfffe || (0xfdd0..=0xfdef).contains(&code)
 }
 
-/// "Name <address>" to its two halves; `None` where it is not of that form or would not stand in a commit.
+/// `Name <address>` to its two halves; `None` where it is not of that form or would not stand in a commit.
 pub fn parse_committer(text: &str) -> Option<(String, String)> {
     let (name, rest) = text.split_once('<')?;
     let email = rest.strip_suffix('>')?;

@@ -15,7 +15,7 @@ pub struct Series {
     pub title: String,
     /// 2 for "[PATCH v2]".
     pub version: u32,
-    /// The sender: "Name <address>".
+    /// The sender: `Name <address>`.
     pub author: String,
     /// The Message-ID of the cover letter, else of the first patch.
     pub message_id: Option<String>,
