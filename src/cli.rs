@@ -69,18 +69,39 @@ pub struct ApplyArgs {
     /// The commit to apply to: a branch, a tag or an id
     #[arg(long, value_name = "REV")]
     pub(crate) base: String,
-    /// Who commits: `Name <address>`
-    #[arg(long, value_name = "WHO", value_parser = committer, default_value = "patchlift <patchlift@localhost>")]
-    pub(crate) committer: (String, String),
+    /// Who commits, as `Name <address>` [default: patchlift <patchlift@localhost>]
+    ///
+    /// `patchlift apply` looks at git's GIT_COMMITTER_NAME, _EMAIL and _DATE before it takes the defaults.
+    #[arg(long, value_name = "WHO", value_parser = committer)]
+    pub(crate) committer: Option<(String, String)>,
     /// When it is committed, as "1700000000 +0000" or a mail's date [default: each mail's own date]
     #[arg(long, value_name = "DATE", value_parser = moment)]
     pub(crate) committer_date: Option<Moment>,
 }
 
 impl ApplyArgs {
+    /// The committer of a branch: the same on any machine, so nothing but the arguments counts.
     pub(crate) fn committer(&self) -> Committer {
-        let (name, email) = self.committer.clone();
+        let default = || ("patchlift".to_owned(), "patchlift@localhost".to_owned());
+        let (name, email) = self.committer.clone().unwrap_or_else(default);
         Committer { name, email, when: self.committer_date }
+    }
+
+    /// The committer where `git am` is stood in for: what git reads from the environment counts, too.
+    pub(crate) fn committer_as_git(&self) -> Committer {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut committer = self.committer();
+        if self.committer.is_none()
+            && let (Some(name), Some(email)) =
+                (variable("GIT_COMMITTER_NAME"), variable("GIT_COMMITTER_EMAIL"))
+        {
+            (committer.name, committer.email) = (name, email);
+        }
+        if committer.when.is_none() {
+            let date = variable("GIT_COMMITTER_DATE");
+            committer.when = date.and_then(|date| date::parse(date.trim_start_matches('@').as_bytes()));
+        }
+        committer
     }
 }
 

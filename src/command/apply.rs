@@ -62,8 +62,10 @@ impl<'r> Job<'r> {
         series: Option<SeriesView>,
     ) -> Result<Self, Failure> {
         let base = resolve(repository, &args.base)?;
+        // A branch must be the same on any machine; without one, git is stood in for.
+        let committer = if series.is_some() { args.committer() } else { args.committer_as_git() };
         let of = Subject { series, base: Base { branch: args.base.clone(), commit: base.to_string() } };
-        let settings = Settings { committer: args.committer(), ..Settings::default() };
+        let settings = Settings { committer, ..Settings::default() };
         Ok(Self { objects: Objects::open(repository)?, of, base, settings })
     }
 

@@ -33,3 +33,31 @@ fn part_of_a_series_is_taken_as_git_am_takes_it() {
     assert_eq!(refused.code, 2);
     assert!(refused.error_line().contains("patches 1, 2, 4, 5, 6 and 7 of 7 missing"), "{}", refused.stderr);
 }
+
+/// `patchlift apply` stands in for `git am`, so git's own variables count; a branch must not depend on them.
+#[test]
+fn the_committer_of_the_environment_counts_for_apply_only() {
+    let repo = GitRepo::with(&[("f", "a\n")]);
+    let text = "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\nFrom: A <a@example.com>\nDate: Fri, 15 Apr 2022 07:20:00 +0200\nSubject: [PATCH] x\n\nWhy.\n---\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n";
+    let (_dir, path) = mailbox(text.as_bytes());
+    let tip = |command: &str, environment: bool, extra: &[&str]| {
+        let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_patchlift"));
+        run.args([command, arg(&path), "--repo", repo.arg(), "--base", "main", "--json"]).args(extra);
+        for name in ["GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_COMMITTER_DATE"] {
+            run.env_remove(name);
+        }
+        if environment {
+            run.env("GIT_COMMITTER_NAME", "Bot").env("GIT_COMMITTER_EMAIL", "bot@example.com");
+            run.env("GIT_COMMITTER_DATE", "1700000000 +0000");
+        }
+        let output = run.output().unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        json["tip"].as_str().unwrap().to_owned()
+    };
+    let flags = ["--committer", "Bot <bot@example.com>", "--committer-date", "1700000000 +0000"];
+    assert_eq!(tip("apply", true, &[]), tip("apply", false, &flags));
+    assert_ne!(tip("apply", true, &[]), tip("apply", false, &[]));
+    assert_eq!(tip("series", true, &["--dry-run"]), tip("series", false, &["--dry-run"]));
+    let other = ["--committer", "C <c@example.com>"];
+    assert_ne!(tip("apply", true, &other), tip("apply", true, &[]), "a flag wins");
+}
