@@ -31,8 +31,8 @@ usage_error() {
 # shellcheck disable=SC2154  # $lab is the caller's
 image_dir() {
     local recipe
-    # An archive holds names, modes and links, too.
-    recipe=$(tar -C "$lab" -c --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner \
+    # An archive holds names, modes and links, too; modes are made the same for every umask.
+    recipe=$(tar -C "$lab" -c --sort=name --mode=u=rwX,go=rX --mtime=@0 --owner=0 --group=0 --numeric-owner \
         image image.packages image.modules image-files | sha256sum)
     printf '%s\n' "$lab_cache/image-${recipe:0:12}"
 }
