@@ -3,13 +3,17 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::bytes::{find_ignoring_case, is_blank, line_length};
+use crate::bytes::{Lines, find_ignoring_case, is_blank, line_length};
 use crate::mail::header::is_header_line;
 use crate::mbox::is_separator;
 
 /// The default limit of a mailbox in MiB. The largest real series seen (686 patches) has 4 MiB; a binary firmware
 /// patch may have 15.
 pub const LIMIT_MIB: u64 = 32;
+
+/// The most mails of a mailbox: ten times the longest series seen, and little enough to be held in memory whatever
+/// is in them.
+pub const MAIL_LIMIT: usize = 10_000;
 
 /// Why there is no mailbox to read.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +52,14 @@ pub enum InputError {
         path: String,
         /// The limit.
         limit_mib: u64,
+    },
+    /// More mails than any series has.
+    #[error("{path}: more than {limit} mails, which no patch series has")]
+    TooMany {
+        /// As given.
+        path: String,
+        /// The limit.
+        limit: usize,
     },
     /// A web page, as servers send it instead of a mailbox.
     #[error("{path}: a web page (HTML), not a mailbox: was the address of the mbox meant?")]
@@ -88,6 +100,9 @@ pub fn read_mailbox(path: &Path, limit_mib: u64) -> Result<Vec<u8>, InputError> 
     }
     if bytes.len() as u64 > limit {
         return Err(InputError::TooLarge { path: name(), limit_mib });
+    }
+    if Lines::new(&bytes).filter(|line| is_separator(line)).nth(MAIL_LIMIT).is_some() {
+        return Err(InputError::TooMany { path: name(), limit: MAIL_LIMIT });
     }
     match judge(&bytes) {
         Content::Mail => Ok(bytes),

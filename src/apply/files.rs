@@ -1,6 +1,6 @@
 //! One patch onto one tree, strictly: every hunk fits or nothing is changed. The rules are those of `git apply`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use git2::{ObjectType, Oid};
 
@@ -100,8 +100,8 @@ fn refuse_unsafe(file: &FilePatch<'_>) -> Result<(), Stop> {
 /// Paths that the patch makes a symlink, or where it takes one away.
 #[derive(Debug, Default)]
 struct Links {
-    made: Vec<Vec<u8>>,
-    gone: Vec<Vec<u8>>,
+    made: HashSet<Vec<u8>>,
+    gone: HashSet<Vec<u8>>,
 }
 
 impl Links {
@@ -113,12 +113,12 @@ impl Links {
                 && is_link(file.old_mode)
                 && (file.is_rename || file.is_delete == Some(true))
             {
-                links.gone.push(old.clone());
+                links.gone.insert(old.clone());
             }
             if let Some(new) = &file.new_name
                 && is_link(file.new_mode)
             {
-                links.made.push(new.clone());
+                links.made.insert(new.clone());
             }
         }
         links
@@ -238,10 +238,10 @@ impl Run<'_, '_, '_> {
     fn is_beyond_link(&mut self, path: &[u8]) -> Result<bool, Stop> {
         for slash in memchr::memrchr_iter(b'/', path) {
             let parent = &path[..slash];
-            if self.links.made.iter().any(|link| link == parent) {
+            if self.links.made.contains(parent) {
                 return Ok(true);
             }
-            if self.links.gone.iter().any(|link| link == parent) {
+            if self.links.gone.contains(parent) {
                 continue;
             }
             if self.tree.get(self.objects, parent)?.is_some_and(|entry| type_bits(entry.mode) == SYMLINK) {

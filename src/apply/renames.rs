@@ -1,6 +1,6 @@
 //! Merges of renamed files without git: only the renames that the patch states or the base's history shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::objects::Objects;
 use super::refusal::{Reason, Refusal, Stop};
@@ -20,13 +20,14 @@ pub(crate) fn merge(
         .filter(|file| file.is_rename)
         .filter_map(|file| Some((file.old_name.as_deref()?, file.new_name.as_deref()?)))
         .collect();
-    let targets: Vec<&[u8]> = stated.values().copied().chain(moved.values().map(Vec::as_slice)).collect();
+    let targets: BTreeSet<&[u8]> =
+        stated.values().copied().chain(moved.values().map(Vec::as_slice)).collect();
     for path in sides.paths.clone() {
         let (theirs_at, ours_at) =
             (stated.get(path.as_slice()).copied(), moved.get(&path).map(Vec::as_slice));
         if theirs_at.is_none() && ours_at.is_none() {
             // New names are merged with the file they came from.
-            if !targets.contains(&path.as_slice()) {
+            if !targets.contains(path.as_slice()) {
                 let entries = sides.entries(objects, &path)?;
                 outcome.push((path.clone(), sides.merge_one(objects, &path, entries)?));
             }

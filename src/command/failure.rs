@@ -79,7 +79,7 @@ impl Failure {
             Self::Input(InputError::Folder { .. }) => "folder",
             Self::Input(InputError::Read { .. }) => "unreadable",
             Self::Input(InputError::Empty { .. }) => "empty",
-            Self::Input(InputError::TooLarge { .. }) => "too_large",
+            Self::Input(InputError::TooLarge { .. } | InputError::TooMany { .. }) => "too_large",
             Self::Input(InputError::Html { .. }) => "html",
             Self::Input(InputError::NotMail { .. }) => "not_a_mailbox",
             Self::Series(_) => "bad_series",

@@ -1,5 +1,6 @@
 //! `patchlift mail`: what each mail of a mailbox says.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use base64::Engine;
@@ -41,61 +42,68 @@ fn show(args: &MailArgs) -> Result<(), Failure> {
 }
 
 #[derive(Debug, Serialize)]
-struct Mails {
-    messages: Vec<View>,
+struct Mails<'a> {
+    messages: Vec<View<'a>>,
 }
 
 /// One mail for readers of JSON.
 #[derive(Debug, Serialize)]
-struct View {
+struct View<'a> {
     kind: Kind,
     patch: Option<u32>,
     of: Option<u32>,
     version: u32,
-    tags: Vec<String>,
-    author: Option<AuthorView>,
-    date: Option<Text>,
-    subject: Option<Text>,
-    message: Option<Text>,
-    commit_message: Option<Text>,
-    diff: Option<Text>,
-    message_id: Option<String>,
-    in_reply_to: Option<String>,
-    references: Vec<String>,
-    list_id: Option<String>,
+    tags: &'a [String],
+    author: Option<AuthorView<'a>>,
+    date: Option<Text<'a>>,
+    subject: Option<Text<'a>>,
+    message: Option<Text<'a>>,
+    commit_message: Option<Text<'a>>,
+    diff: Option<Text<'a>>,
+    message_id: Option<&'a str>,
+    in_reply_to: Option<&'a str>,
+    references: &'a [String],
+    list_id: Option<&'a str>,
     patchwork_id: Option<u64>,
-    parts: Vec<String>,
+    parts: &'a [String],
     #[serde(flatten)]
-    hints: BaseHints,
+    hints: &'a BaseHints,
     quoted_cr: bool,
     error: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct AuthorView {
-    name: Text,
-    email: Text,
+struct AuthorView<'a> {
+    name: Text<'a>,
+    email: Text<'a>,
 }
 
 /// Bytes as text where they are UTF-8, else as base64 with a flag.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
-enum Text {
-    Utf8(String),
+enum Text<'a> {
+    Utf8(Cow<'a, str>),
     Bytes { base64: String, encoding: &'static str },
 }
 
-impl Text {
-    fn of(bytes: &[u8]) -> Self {
+impl<'a> Text<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
         match std::str::from_utf8(bytes) {
-            Ok(text) => Self::Utf8(text.to_owned()),
+            Ok(text) => Self::Utf8(Cow::Borrowed(text)),
             Err(_) => Self::Bytes { base64: STANDARD.encode(bytes), encoding: "base64" },
+        }
+    }
+
+    fn owned(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::Utf8(Cow::Owned(text)),
+            Err(error) => Self::Bytes { base64: STANDARD.encode(error.as_bytes()), encoding: "base64" },
         }
     }
 }
 
-impl View {
-    fn of(message: &Message) -> Self {
+impl<'a> View<'a> {
+    fn of(message: &'a Message) -> Self {
         let content = message.content.as_ref().ok();
         let author = content.and_then(|content| content.author.as_ref());
         let overview = &message.overview;
@@ -104,20 +112,20 @@ impl View {
             patch: message.prefix.counter.map(|(number, _)| number),
             of: message.prefix.counter.map(|(_, total)| total),
             version: message.prefix.version,
-            tags: message.prefix.words.clone(),
+            tags: &message.prefix.words,
             author: author.map(|a| AuthorView { name: Text::of(&a.name), email: Text::of(&a.email) }),
             date: content.and_then(|content| content.date.as_deref()).map(Text::of),
             subject: content.and_then(|content| content.subject.as_deref()).map(Text::of),
             message: content.map(|content| Text::of(&content.message)),
-            commit_message: content.map(|content| Text::of(&commit::message(content))),
+            commit_message: content.map(|content| Text::owned(commit::message(content))),
             diff: content.map(|content| Text::of(&content.patch)),
-            message_id: overview.message_id.clone(),
-            in_reply_to: overview.in_reply_to.clone(),
-            references: overview.references.clone(),
-            list_id: overview.list_id.clone(),
+            message_id: overview.message_id.as_deref(),
+            in_reply_to: overview.in_reply_to.as_deref(),
+            references: &overview.references,
+            list_id: overview.list_id.as_deref(),
             patchwork_id: overview.patchwork_id,
-            parts: overview.parts.clone(),
-            hints: message.hints.clone(),
+            parts: &overview.parts,
+            hints: &message.hints,
             quoted_cr: content.is_some_and(|content| content.quoted_cr),
             error: message.content.as_ref().err().map(error_line),
         }

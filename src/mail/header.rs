@@ -4,6 +4,9 @@ use super::charset::{CharsetError, to_utf8};
 use super::transfer;
 use crate::bytes::{Lines, find, is_blank, strip_prefix_ignoring_case, trim_end, trim_start, until_nul};
 
+/// A longer header is refused, in bytes. Recipients of a whole subsystem take some kilobytes.
+pub(crate) const HEADER_LIMIT: usize = 1 << 20;
+
 /// What stands where a header may be.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -24,7 +27,11 @@ pub(crate) fn next_header(lines: &mut Lines<'_>) -> Next {
     let mut header = first.to_vec();
     while matches!(lines.peek(), Some(b' ' | b'\t')) {
         // A line of blanks only adds nothing.
-        if let Some((_, text)) = trim_end(lines.next().unwrap_or_default()).split_first() {
+        let continuation = trim_end(lines.next().unwrap_or_default());
+        // What goes beyond the limit is not kept: the header is refused anyway.
+        if let Some((_, text)) = continuation.split_first()
+            && header.len() <= HEADER_LIMIT
+        {
             header.push(b' ');
             header.extend_from_slice(text);
         }

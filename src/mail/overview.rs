@@ -25,6 +25,10 @@ pub struct Overview {
     pub text: String,
 }
 
+/// Headers and letter are in the first megabyte of a mail. Parsing needs some twenty bytes for each one of a hostile
+/// mail.
+const READ_LIMIT: usize = 1 << 20;
+
 /// What a person needs of a cover letter on a page.
 pub const TEXT_LIMIT: usize = 20_000;
 
@@ -34,6 +38,7 @@ const LIST_LIMIT: usize = 200;
 /// Reads the overview of one mail; a mail that cannot be parsed gives an empty one.
 pub fn overview(mail: &[u8]) -> Overview {
     let mail = without_separator(mail);
+    let mail = &mail[..mail.len().min(READ_LIMIT)];
     let Some(message) = MessageParser::default().parse(mail) else { return Overview::default() };
     Overview {
         message_id: message.message_id().map(clean_id),

@@ -2,7 +2,7 @@
 
 use super::address::{self, Author};
 use super::charset::{CharsetError, to_utf8};
-use super::header::{self, HeaderError, Next, next_header, value_of};
+use super::header::{self, HEADER_LIMIT, HeaderError, Next, next_header, value_of};
 use super::marks::{begins_patch, is_format_patch_separator, is_scissors};
 use super::structure::ContentType;
 use super::subject;
@@ -61,6 +61,18 @@ pub enum MailError {
         /// The header's name.
         name: &'static str,
     },
+    /// A header longer than any is.
+    #[error("a header of more than {limit} bytes")]
+    LongHeader {
+        /// The most that is read.
+        limit: usize,
+    },
+    /// A paragraph of encoded, softly broken lines that is longer than any text.
+    #[error("a softly broken line of more than {limit} bytes")]
+    SoftLine {
+        /// The most that is read.
+        limit: usize,
+    },
     /// More nested parts than git reads.
     #[error("more than {limit} nested parts")]
     Nesting {
@@ -71,6 +83,9 @@ pub enum MailError {
 
 /// Parts may nest this deep, as in git.
 const NESTING_LIMIT: usize = 4;
+
+/// A paragraph of encoded `format=flowed` text is shorter than this, in bytes.
+const SOFT_LINE_LIMIT: usize = 1 << 16;
 
 /// The headers that make the commit, in the order of [`Headers`].
 const NAMES: [&str; 3] = ["From", "Subject", "Date"];
@@ -144,6 +159,9 @@ impl<'a> Reader<'a> {
     }
 
     fn header(&mut self, line: &[u8], last_wins: bool) -> Result<(), MailError> {
+        if line.len() > HEADER_LIMIT {
+            return Err(MailError::LongHeader { limit: HEADER_LIMIT });
+        }
         for (name, slot) in NAMES.into_iter().zip(&mut self.outer) {
             if let Some(value) = value_of(line, name.as_bytes())
                 && (slot.is_none() || last_wins)
@@ -247,9 +265,19 @@ impl<'a> Reader<'a> {
         if self.encoding == Encoding::Plain {
             return self.soft_line(line);
         }
-        let mut decoded = std::mem::take(&mut self.partial);
-        decoded.extend_from_slice(&self.encoding.decode(line));
-        for line in Lines::new(&decoded) {
+        let decoded = self.encoding.decode(line);
+        let Some(end) = memchr::memchr(b'\n', &decoded) else {
+            self.partial.extend_from_slice(&decoded);
+            return Ok(());
+        };
+        // Soft lines are joined again and again here; without a limit that would take quadratic time.
+        if self.kind.flowed && self.partial.len() > SOFT_LINE_LIMIT {
+            return Err(MailError::SoftLine { limit: SOFT_LINE_LIMIT });
+        }
+        let mut first = std::mem::take(&mut self.partial);
+        first.extend_from_slice(&decoded[..=end]);
+        self.soft_line(&first)?;
+        for line in Lines::new(&decoded[end + 1..]) {
             if line.ends_with(b"\n") {
                 self.soft_line(line)?;
             } else {

@@ -19,6 +19,9 @@ pub fn committed(subject: &[u8]) -> Vec<u8> {
     super::address::squeeze_blanks(trim(rest))
 }
 
+/// More words in brackets than this say nothing.
+const WORD_LIMIT: usize = 20;
+
 /// What stands before the title of a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prefix {
@@ -70,7 +73,7 @@ impl Prefix {
             } else if let Some((word, version)) = glued_version(token) {
                 self.words.push(word);
                 self.version = version;
-            } else {
+            } else if self.words.len() < WORD_LIMIT {
                 self.words.push(shown(token, 40));
             }
         }

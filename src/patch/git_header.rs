@@ -192,10 +192,17 @@ pub(crate) fn canonical_mode(mode: u32) -> u32 {
     }
 }
 
+/// Two quoted paths of the longest kind.
+const NAMES_LIMIT: usize = 1 << 15;
+
 /// The name on which both halves of "diff --git a/name b/name" agree.
 fn common_name(line: &[u8], levels: usize) -> Option<Vec<u8>> {
     let text = line.strip_prefix(b"diff --git ")?;
     let text = text.strip_suffix(b"\n").unwrap_or(text);
+    // Trying every blank of a huge line would take quadratic time.
+    if text.len() > NAMES_LIMIT {
+        return None;
+    }
     let found = if text.first() == Some(&b'"') {
         let (first, rest) = name::unquote(text)?;
         let first = name::strip_tree_prefix(&first, levels)?.to_vec();
