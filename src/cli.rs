@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::apply::Committer;
 use crate::apply::commit::parse_committer;
+use crate::bases::Rule;
 use crate::date::{self, Moment};
 use crate::{command, exit, input};
 
@@ -66,9 +67,14 @@ pub struct ApplyArgs {
     /// The git repository that holds the base
     #[arg(long, value_name = "GIT DIR")]
     pub(crate) repo: PathBuf,
-    /// The commit to apply to: a branch, a tag or an id
-    #[arg(long, value_name = "REV")]
-    pub(crate) base: String,
+    /// The commit to apply to: a branch, a tag or an id. May be given several times: the first that fits is taken.
+    /// "REV tag:NAME path:PREFIX" comes first for series with that word in their subject's brackets, or with all
+    /// their files below that path
+    #[arg(long, value_name = "REV", required = true)]
+    pub(crate) base: Vec<Rule>,
+    /// Try the commit first that the series names as its base-commit, if one of the bases holds it
+    #[arg(long)]
+    pub(crate) use_base_commit: bool,
     /// Who commits, as `Name <address>` [default: patchlift <patchlift@localhost>]
     ///
     /// `patchlift apply` looks at git's GIT_COMMITTER_NAME, _EMAIL and _DATE before it takes the defaults.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::apply::{Applied, Difference, MadeFor, Refusal};
+use crate::bases::Why;
 use crate::exit::Ending;
 use crate::mirror::Moved;
 use crate::series::{Message, Series};
@@ -61,8 +62,26 @@ pub struct Subject {
     /// The series; `None` for `patchlift apply`, which takes mails as they come.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub series: Option<SeriesView>,
-    /// The base.
+    /// The base that was taken; for a conflict the first that was tried.
     pub base: Base,
+    /// Bases that were tried and do not fit, in their order; empty where there was only one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
+}
+
+/// A base that does not fit.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tried {
+    /// The base.
+    #[serde(flatten)]
+    pub base: Base,
+    /// Why it was tried.
+    #[serde(flatten)]
+    pub because: Why,
+    /// The patch's number, from 1.
+    pub patch: usize,
+    /// Why the patch does not apply there.
+    pub reason: String,
 }
 
 /// A series for readers of JSON.

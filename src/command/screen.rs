@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::failure::Failure;
-use super::outcome::{Commit, Conflict, Outcome, Subject};
+use super::outcome::{Commit, Conflict, Outcome, Subject, Tried};
 use crate::bytes::shown;
 use crate::exit::Ending;
 use crate::mirror::Moved;
@@ -135,6 +135,10 @@ fn explain(out: &mut impl Write, tried: &Subject, conflict: &Conflict) -> io::Re
         let known =
             if version.known { "which is in the repository" } else { "which is not in the repository" };
         writeln!(out, "  made for version {} of the file, {known}", version.id)?;
+    }
+    for other in tried.tried.iter().skip(1) {
+        let Tried { base, patch, reason, .. } = other;
+        writeln!(out, "also tried {} ({}): patch {patch}/{of}: {reason}", base.branch, short(&base.commit))?;
     }
     writeln!(out, "nothing was written")
 }

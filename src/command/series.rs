@@ -26,13 +26,13 @@ fn series(args: &SeriesArgs) -> Result<Outcome, Failure> {
     let mirror = args.mirror.as_deref().map(open).transpose()?;
     let patches: Vec<_> = series.patches.iter().collect();
     let job = Job::new(&repository, &args.apply, Some(SeriesView::of(&series)))?;
-    let applied = match job.apply(&patches)? {
-        Ok(applied) if applied.made.is_empty() => {
-            return Ok(Outcome::AlreadyApplied { of: job.of, commits: Vec::new() });
-        }
-        Ok(applied) => applied,
-        Err(conflict) => return refused_patch(conflict, job.of),
+    let (applied, of) = match job.apply(&patches, series.cover.as_ref())? {
+        Ok(done) => done,
+        Err(refused) => return refused_patch(*refused),
     };
+    if applied.made.is_empty() {
+        return Ok(Outcome::AlreadyApplied { of, commits: Vec::new() });
+    }
     let moved = if args.dry_run {
         None
     } else {
@@ -48,6 +48,6 @@ fn series(args: &SeriesArgs) -> Result<Outcome, Failure> {
         tip: applied.tip.to_string(),
         tree: applied.tree.to_string(),
         commits: commits(&applied, &patches),
-        of: job.of,
+        of,
     })
 }

@@ -186,3 +186,29 @@ fn a_series_that_the_base_holds_is_its_own_outcome() {
     assert_eq!(ran.json()["commits"], serde_json::json!([]));
     assert_eq!(repo.git(&["for-each-ref", "refs/heads/series"]), "");
 }
+
+#[test]
+fn the_first_base_that_fits_is_taken_and_the_others_are_explained() {
+    let (repo, base, mails) = three_patches();
+    repo.git(&["branch", "-q", "good"]);
+    repo.write("README", "something else entirely\n");
+    let bad = repo.commit("other");
+    let (_dir, path) = mailbox(&mails);
+    let run = |bases: &[&str]| {
+        let mut args = vec!["series", arg(&path), "--repo", repo.arg(), "--id", "8", "--dry-run", "--json"];
+        args.extend(bases);
+        patchlift(&args)
+    };
+    let json = run(&["--base", "main", "--base", "good"]).json();
+    assert_eq!((&json["result"], &json["base"]["branch"]), (&"applied".into(), &"good".into()));
+    assert_eq!(json["tried"][0]["commit"], bad);
+    assert_eq!(json["tried"][0]["why"], "given");
+    assert_eq!(json["tried"][0]["patch"], 3);
+    let tagged = run(&["--base", "main", "--base", "good path:kernel/ path:README"]).json();
+    assert_eq!(tagged["base"]["branch"], "good");
+    assert_eq!(tagged["tried"], serde_json::Value::Null);
+    let named = run(&["--base", "main", "--use-base-commit"]).json();
+    assert_eq!(named["base"]["commit"], base);
+    assert_eq!(run(&["--base", "main"]).code, 3);
+    assert_eq!(run(&["--base", "main", "--base", "nowhere"]).code, 2);
+}
