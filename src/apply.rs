@@ -122,7 +122,6 @@ fn one(
     settings: &Settings,
 ) -> Result<(), Stop> {
     let content = mail.map_err(|error| Refusal::whole(Reason::Mail((*error).clone())))?;
-    let letter = commit::Letter::of(content)?;
     let files = patch::parse(&content.patch, None).map_err(|error| Refusal::whole(Reason::Patch(error)))?;
     let merged = match files::apply(objects, tree, &files) {
         Ok(()) => false,
@@ -136,6 +135,8 @@ fn one(
         }
         Err(ours) => return Err(ours),
     };
+    // Only now, as git needs author and date for a commit only: a patch that is there already may lack them.
+    let letter = commit::Letter::of(content)?;
     let root = tree.write(objects)?;
     let commit = letter.commit(objects, root, applied.tip, &settings.committer)?;
     applied.made.push(Made { patch, commit, tree: root, merged });

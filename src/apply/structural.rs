@@ -41,51 +41,71 @@ pub(crate) fn merge(
     files: &[FilePatch<'_>],
     structural: Structural,
 ) -> Result<Outcome, Stop> {
-    let moved = moved_files(objects, base, sides)?;
-    if moved.is_empty() && !sides.shape(objects)?.needs_more_than_paths() {
+    let moves = moves(objects, base, sides)?;
+    if moves.candidates.is_empty() && !sides.shape(objects)?.needs_more_than_paths() {
         // All that the base lacks is what the patch deletes anyway.
         return sides.merge_each(objects);
     }
-    sides.paths.extend(moved.values().cloned());
     if structural == Structural::InMemory || !git_can_merge() {
-        return renames::merge(objects, sides, files, &moved);
+        sides.paths.extend(moves.certain.values().cloned());
+        return renames::merge(objects, sides, files, &moves.certain);
     }
+    let named = sides.paths.clone();
+    sides.paths.extend(moves.candidates);
     match ask_git(objects, sides) {
         Ok(answer) => answer,
         // Git not starting is no reason to give up what can be merged without it.
-        Err(_) => renames::merge(objects, sides, files, &moved),
+        Err(_) => {
+            sides.paths = named;
+            sides.paths.extend(moves.certain.values().cloned());
+            renames::merge(objects, sides, files, &moves.certain)
+        }
     }
 }
 
-/// Files that the patch changes and the base does not have: where its history moved them.
-fn moved_files(
-    objects: &Objects<'_>,
-    base: Oid,
-    sides: &mut Sides<'_>,
-) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, Stop> {
-    let mut moved = BTreeMap::new();
-    let mut lost = Vec::new();
+/// Where files may have gone that the patch names and the base does not have.
+#[derive(Debug, Default)]
+struct Moves {
+    /// Files that came when a named one went: git says whether they are the same.
+    candidates: BTreeSet<Vec<u8>>,
+    /// New names that the base's history leaves no doubt about.
+    certain: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// Looks the lost files up in the base's history, and refuses the patch where a lost one is nowhere.
+fn moves(objects: &Objects<'_>, base: Oid, sides: &mut Sides<'_>) -> Result<Moves, Stop> {
+    let mut moves = Moves::default();
+    let mut lost = None;
     let mut may_hold_lost = false;
     for path in sides.paths.clone() {
-        match sides.entries(objects, &path)? {
-            [Some(_), None, theirs] => match history::renamed_to(objects.repository(), base, &path) {
-                Some(new) if sides.ours.get(objects, &new)?.is_some() => {
-                    moved.insert(path, new);
-                }
-                _ if theirs.is_some() => lost.push(path),
-                _ => {}
-            },
-            [None, Some(_), Some(_)] => may_hold_lost = true,
-            _ => {}
+        let theirs = match sides.entries(objects, &path)? {
+            [Some(_), None, theirs] => theirs,
+            [None, Some(_), Some(_)] => {
+                may_hold_lost = true;
+                continue;
+            }
+            _ => continue,
+        };
+        let removal = history::removal_of(objects.repository(), base, &path).unwrap_or_default();
+        let known = moves.candidates.len();
+        for new in removal.added {
+            if sides.ours.get(objects, &new)?.is_some() {
+                moves.candidates.insert(new);
+            }
+        }
+        if let Some(new) = removal.renamed_to.filter(|new| moves.candidates.contains(new)) {
+            moves.certain.insert(path, new);
+        } else if theirs.is_some() && moves.candidates.len() == known {
+            lost = Some(path);
         }
     }
     // A file that the patch itself names may be the lost one under its new name; any other is a stranger.
-    match lost.first() {
+    match lost {
         Some(path) if !may_hold_lost => {
-            let needs = shown(path, 200);
-            Err(Refusal::of(path, Reason::NeedsFile { needs }).into())
+            let needs = shown(&path, 200);
+            Err(Refusal::of(&path, Reason::NeedsFile { needs }).into())
         }
-        _ => Ok(moved),
+        _ => Ok(moves),
     }
 }
 

@@ -142,8 +142,8 @@ fn ancestor_entry(
     }
     // A pure rename or change of mode has no ids: the base's own version is meant.
     if file.lines_added() == 0 && file.lines_deleted() == 0 {
-        let entry = head.get(objects, name)?.ok_or_else(unknown)?;
-        return Ok(Entry { mode, id: entry.id });
+        let entry = head.get(objects, name)?.filter(|entry| type_bits(entry.mode) != SUBMODULE);
+        return Ok(Entry { mode, id: entry.ok_or_else(unknown)?.id });
     }
     Err(unknown().into())
 }
@@ -176,7 +176,7 @@ impl Sides<'_> {
                 [Some(_), None, Some(_)] => shape.lost = true,
                 [Some(_), None, None] => shape.gone = true,
                 [Some(old), Some(ours), None] => shape.taken |= ours != old,
-                [None, ours, Some(theirs)] => shape.added |= ours != Some(theirs),
+                [None, _, Some(_)] => shape.added = true,
                 _ => {}
             }
         }
@@ -188,9 +188,6 @@ impl Sides<'_> {
         let mut outcome = Outcome::new();
         for path in self.paths.clone() {
             let entries = self.entries(objects, &path)?;
-            if entries[2].is_some() && self.ours.is_directory(objects, &path)? {
-                return Err(Refusal::of(&path, Reason::Clash).into());
-            }
             let merged = self.merge_one(objects, &path, entries)?;
             outcome.push((path, merged));
         }
@@ -216,10 +213,11 @@ impl Sides<'_> {
                 self.merge_content(objects, path, [old, ours, theirs]).map(Some)
             }
             (Some(_), _, _) => conflict(Reason::ModifyDelete),
-            // Both sides made the file: they are merged as if it had been empty before.
-            (None, Some(ours), Some(theirs)) if ours.mode == theirs.mode => {
+            // Both sides made the file: they are merged as if it had been empty before, and our mode counts. Only where
+            // nothing else differs is another mode a conflict to git.
+            (None, Some(ours), Some(theirs)) if ours.id != theirs.id => {
                 let empty = objects.make(ObjectType::Blob, Vec::new(), None)?;
-                let old = Entry { mode: ours.mode, id: empty };
+                let old = Entry { mode: theirs.mode, id: empty };
                 self.merge_content(objects, path, [old, ours, theirs]).map(Some)
             }
             (None, _, _) => conflict(Reason::MergeConflict),

@@ -77,11 +77,6 @@ impl Tree {
         })
     }
 
-    /// Is the path a directory?
-    pub(crate) fn is_directory(&mut self, objects: &Objects<'_>, path: &[u8]) -> Result<bool, ObjectError> {
-        Ok(matches!(self.child(objects, path)?, Some(Child::Directory(_))))
-    }
-
     fn child(&mut self, objects: &Objects<'_>, path: &[u8]) -> Result<Option<&Child>, ObjectError> {
         let (part, rest) = split(path);
         match (self.load(objects)?.get_mut(part), rest) {
