@@ -19,6 +19,10 @@ struct Cli {
     command: Command,
 }
 
+const EXAMPLE: &str = "\
+Example:
+  patchlift series series.mbox --repo linux.git --base master";
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Turn a series' mailbox into a branch: one commit a patch
@@ -26,10 +30,7 @@ enum Command {
     /// Reads the mailbox of one series (Patchwork's, or what git format-patch writes), checks that it is whole, makes
     /// one commit a patch on the base without any worktree, and puts them on the branch series/<id>. The same series
     /// on the same base gives the same commits on every machine; running it twice changes nothing.
-    ///
-    /// Example:
-    ///   patchlift series series.mbox --repo linux.git --base master
-    #[command(after_help = exit::HELP, verbatim_doc_comment)]
+    #[command(after_help = format!("{EXAMPLE}\n\n{}", exit::HELP))]
     Series(SeriesArgs),
     /// Show what each mail says: author, subject, message, patch
     ///

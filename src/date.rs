@@ -29,9 +29,7 @@ pub fn parse(text: &[u8]) -> Option<Moment> {
         let taken = match byte {
             b'a'..=b'z' | b'A'..=b'Z' => reading.word(rest),
             b'0'..=b'9' => reading.number(rest),
-            b'+' | b'-' if reading.time.is_some() && rest.get(1).is_some_and(u8::is_ascii_digit) => {
-                reading.zone(rest)
-            }
+            b'+' | b'-' if rest.get(1).is_some_and(u8::is_ascii_digit) => reading.zone(rest),
             _ => 1,
         };
         rest = &rest[taken.max(1)..];
@@ -129,6 +127,8 @@ struct Reading {
     zone: Option<i32>,
     /// A plain number of seconds, which needs no zone.
     stamp: Option<i64>,
+    /// A "T" stood before digits, so that these are a time of day.
+    after_t: bool,
 }
 
 impl Reading {
@@ -161,6 +161,10 @@ impl Reading {
             return length;
         }
         // "T" between date and time is followed by digits; other words are passed over as letters only.
+        if text[0] == b'T' && text.get(1).is_some_and(u8::is_ascii_digit) && self.time.is_none() {
+            self.after_t = true;
+            return 1;
+        }
         text.iter().take_while(|b| b.is_ascii_alphabetic()).count()
     }
 
@@ -180,6 +184,9 @@ impl Reading {
         {
             return taken;
         }
+        if std::mem::take(&mut self.after_t) && self.hours_only(number, digits) {
+            return digits;
+        }
         match digits {
             8 => {
                 self.date(number / 10_000, number % 10_000 / 100, number % 100);
@@ -195,6 +202,16 @@ impl Reading {
             _ => {}
         }
         digits
+    }
+
+    /// "07" or "0720" after a "T".
+    fn hours_only(&mut self, number: i64, digits: usize) -> bool {
+        let dated = self.year.is_some() || self.month.is_some() || self.day.is_some();
+        match digits {
+            2 if dated => self.clock(number, 0, 0),
+            4 if dated => self.clock(number / 100, number % 100, 0),
+            _ => false,
+        }
     }
 
     /// One or two digits: a day first, then a year, then a month.
@@ -255,11 +272,12 @@ impl Reading {
         let valid = (0..=24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second);
         if valid {
             self.time = Some((hour, minute, second));
+            self.after_t = false;
         }
         valid
     }
 
-    /// "+0530", "+05:30" or "+5"; gives back how many bytes it took.
+    /// "+0530", "+05:30" or "+05"; gives back how many bytes it took.
     fn zone(&mut self, text: &[u8]) -> usize {
         let (number, digits) = leading_number(&text[1..]);
         let mut taken = 1 + digits;
@@ -270,7 +288,7 @@ impl Reading {
             taken += 1 + length;
             (number, if taken == 6 { minutes } else { 99 })
         } else {
-            (number, if digits <= 2 { 0 } else { 99 })
+            (number, if digits == 2 { 0 } else { 99 })
         };
         if minutes < 60 && hours < 24 {
             let east = (hours * 60 + minutes) as i32;
@@ -286,7 +304,8 @@ impl Reading {
         }
         let year = self.year.map(|year| year - 70).filter(|year| (0..130).contains(year))?;
         let month = self.month?;
-        let mut day = self.day?;
+        // Git counts from the day before the last of the month before, where no day is given.
+        let mut day = self.day.unwrap_or(-1);
         let (hour, minute, second) = self.time?;
         const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
         if month < 2 || (year + 2) % 4 != 0 {
@@ -326,7 +345,7 @@ mod tests {
             ("yesterday", None),
             ("", None),
             ("Fri, 20 Nov 1969 13:00:02 +0000", None),
-            ("Fri, 99 Nov 2005 13:00:02 +0000", None),
+            ("Fri, 99 Nov 2005 13:00:02 +0000", Some("1130677202 +0000")),
         ];
         for (text, expected) in table {
             assert_eq!(

@@ -10,6 +10,7 @@ mod apply_corpus;
 mod apply_differential;
 mod apply_rules;
 mod bad_input;
+mod date_differential;
 mod git_repo;
 mod mail_command;
 mod mail_corpus;
