@@ -50,7 +50,7 @@ struct Mails<'a> {
 #[derive(Debug, Serialize)]
 struct View<'a> {
     kind: Kind,
-    patch: Option<u32>,
+    number: Option<u32>,
     of: Option<u32>,
     version: u32,
     tags: &'a [String],
@@ -59,7 +59,7 @@ struct View<'a> {
     subject: Option<Text<'a>>,
     message: Option<Text<'a>>,
     commit_message: Option<Text<'a>>,
-    diff: Option<Text<'a>>,
+    patch: Option<Text<'a>>,
     message_id: Option<&'a str>,
     in_reply_to: Option<&'a str>,
     references: &'a [String],
@@ -109,7 +109,7 @@ impl<'a> View<'a> {
         let overview = &message.overview;
         Self {
             kind: message.kind,
-            patch: message.prefix.counter.map(|(number, _)| number),
+            number: message.prefix.counter.map(|(number, _)| number),
             of: message.prefix.counter.map(|(_, total)| total),
             version: message.prefix.version,
             tags: &message.prefix.words,
@@ -118,7 +118,7 @@ impl<'a> View<'a> {
             subject: content.and_then(|content| content.subject.as_deref()).map(Text::of),
             message: content.map(|content| Text::of(&content.message)),
             commit_message: content.map(|content| Text::owned(commit::message(content))),
-            diff: content.map(|content| Text::of(&content.patch)),
+            patch: content.map(|content| Text::of(&content.patch)),
             message_id: overview.message_id.as_deref(),
             in_reply_to: overview.in_reply_to.as_deref(),
             references: &overview.references,
