@@ -7,12 +7,13 @@
 //! * one file a stage: [`stages`];
 //! * what the stages use: [`source`], [`kernel`], [`guest`], [`host`], [`power`], [`console`],
 //!   [`boot_watch`], [`known_good`], [`process`], [`orphans`], [`cancel`];
-//! * what decides: [`crash`], [`trace`], [`notes`], [`baseline`], [`classify`], none of which does any I/O
+//! * what decides: [`crash`], [`trace`], [`notes`], [`build_log`], [`baseline`], [`classify`], none of which does any I/O
 //!   but the store of baselines;
 //! * what people see: [`progress`], [`reproduce`], [`text`].
 
 pub mod baseline;
 pub mod boot_watch;
+pub mod build_log;
 pub mod cancel;
 pub mod classify;
 pub mod console;
