@@ -9,6 +9,7 @@ pub mod commit;
 mod files;
 mod history;
 mod image;
+pub mod made_for;
 pub mod objects;
 pub mod pack;
 mod paths;
@@ -22,14 +23,15 @@ use git2::{ObjectType, Oid};
 
 pub use commit::Committer;
 pub use image::Difference;
+pub use made_for::{KnownBase, MadeFor};
 use objects::{ObjectError, Objects};
-pub use refusal::{MadeFor, Reason, Refusal, Stop};
+pub use refusal::{Reason, Refusal, Stop};
 pub use structural::Structural;
 use three_way::Merged;
 use tree::Tree;
 
 use crate::mail::{Content, MailError};
-use crate::patch::{self, FilePatch};
+use crate::patch;
 
 /// How a series is applied.
 #[derive(Debug, Clone, Default)]
@@ -76,6 +78,8 @@ pub enum ApplyError {
         refusal: Box<Refusal>,
         /// For each file: which version it was made for.
         made_for: Vec<MadeFor>,
+        /// A branch or tag on which the whole series would find the versions it was made for.
+        known_base: Option<KnownBase>,
     },
     /// The repository cannot be read.
     #[error("the repository cannot be used")]
@@ -103,9 +107,9 @@ pub fn apply(
         done.map_err(|stop| match stop {
             Stop::Objects(error) => ApplyError::Objects(error),
             Stop::Refused(refusal) => {
-                let made_for =
-                    mail.ok().map(|content| made_for(objects, &mut tree, content)).unwrap_or_default();
-                ApplyError::Refused { patch, refusal, made_for }
+                let made_for = mail.ok().map(|content| made_for::versions(objects, &mut tree, content));
+                let known_base = made_for::known_base(objects, mails);
+                ApplyError::Refused { patch, refusal, made_for: made_for.unwrap_or_default(), known_base }
             }
         })?;
     }
@@ -166,23 +170,4 @@ fn explain(strict: Refusal, stop: Stop) -> Stop {
 /// The object is missing, or no commit.
 pub fn tree_of(objects: &Objects<'_>, commit: Oid) -> Result<Oid, ObjectError> {
     objects::tree_in_commit(commit, &objects.read(commit, ObjectType::Commit)?)
-}
-
-/// For each file of a failed patch, the version in its index line and the one on the base.
-fn made_for(objects: &Objects<'_>, tree: &mut Tree, content: &Content) -> Vec<MadeFor> {
-    let files = patch::parse(&content.patch, None).unwrap_or_default();
-    let described = files.iter().filter(|file| file.is_new != Some(true) && !file.old_id.is_empty());
-    // Enough for a person; the rest would be noise.
-    described.take(20).filter_map(|file| version(objects, tree, file)).collect()
-}
-
-fn version(objects: &Objects<'_>, tree: &mut Tree, file: &FilePatch<'_>) -> Option<MadeFor> {
-    let name = file.old_name.as_deref()?;
-    let on_base = tree.get(objects, name).ok()?.map(|entry| entry.id.to_string());
-    Some(MadeFor {
-        file: crate::bytes::shown(name, 200),
-        id: crate::bytes::shown(&file.old_id, 40),
-        known: objects.blob_by_prefix(&file.old_id).is_some(),
-        on_base,
-    })
 }

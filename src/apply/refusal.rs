@@ -1,7 +1,5 @@
 //! Why a patch was not taken: which file, which hunk, what for.
 
-use serde::Serialize;
-
 use super::image::Difference;
 use super::objects::ObjectError;
 use crate::bytes::shown;
@@ -167,17 +165,4 @@ impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(Box::new(refusal))
     }
-}
-
-/// A known commit or file version that the failed patch was made for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MadeFor {
-    /// The file.
-    pub file: String,
-    /// The id in the index line.
-    pub id: String,
-    /// The id that the base has; `None`: no such file.
-    pub on_base: Option<String>,
-    /// Is that version in the repository?
-    pub known: bool,
 }

@@ -100,11 +100,11 @@ impl<'r> Job<'r> {
                     return Ok(Ok((applied, Subject { series: self.series.clone(), base, tried })));
                 }
                 Err(ApplyError::Objects(error)) => return Err(error.into()),
-                Err(ApplyError::Refused { patch, refusal, made_for }) => {
+                Err(ApplyError::Refused { patch, refusal, made_for, known_base }) => {
                     let is_unsafe = refusal.is_unsafe();
                     let reason = refusal.reason_shown();
                     tried.push(Tried { base: base.clone(), because: why, patch: patch + 1, reason });
-                    let conflict = Conflict::of(patches, patch, &refusal, made_for);
+                    let conflict = Conflict::of(patches, patch, &refusal, made_for, known_base);
                     // A patch that leaves the tree is tried nowhere else.
                     if first.is_none() || is_unsafe {
                         first = Some((conflict, base, is_unsafe));

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::apply::{Applied, Difference, MadeFor, Refusal};
+use crate::apply::{Applied, Difference, KnownBase, MadeFor, Refusal};
 use crate::bases::Why;
 use crate::exit::Ending;
 use crate::mirror::Moved;
@@ -170,11 +170,19 @@ pub struct Conflict {
     pub difference: Option<Difference>,
     /// For each file: the version it was made for, and the base's.
     pub made_for: Vec<MadeFor>,
+    /// A branch or tag of the repository that has all those versions.
+    pub known_base: Option<KnownBase>,
 }
 
 impl Conflict {
     /// Describes the refusal of the patch at `at` (from 0).
-    pub fn of(patches: &[&Message], at: usize, refusal: &Refusal, made_for: Vec<MadeFor>) -> Self {
+    pub fn of(
+        patches: &[&Message],
+        at: usize,
+        refusal: &Refusal,
+        made_for: Vec<MadeFor>,
+        known_base: Option<KnownBase>,
+    ) -> Self {
         Self {
             patch: at + 1,
             of: patches.len(),
@@ -184,6 +192,7 @@ impl Conflict {
             reason: refusal.reason_shown(),
             difference: refusal.difference.clone(),
             made_for,
+            known_base,
         }
     }
 }

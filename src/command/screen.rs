@@ -114,7 +114,7 @@ fn ending_line(
 }
 
 fn explain(out: &mut impl Write, tried: &Subject, conflict: &Conflict) -> io::Result<()> {
-    let Conflict { patch, of, subject, file, hunk, reason, difference, made_for } = conflict;
+    let Conflict { patch, of, subject, file, hunk, reason, difference, made_for, known_base } = conflict;
     writeln!(out, "{BAD}conflict:{BAD:#} patch {patch}/{of} does not apply to {}", base(tried))?;
     writeln!(out, "  patch   {subject}")?;
     if let Some(file) = file {
@@ -135,6 +135,14 @@ fn explain(out: &mut impl Write, tried: &Subject, conflict: &Conflict) -> io::Re
         let known =
             if version.known { "which is in the repository" } else { "which is not in the repository" };
         writeln!(out, "  made for version {} of the file, {known}", version.id)?;
+    }
+    if let Some(known) = known_base {
+        writeln!(
+            out,
+            "  the series was made for {} ({}), or for a tree with the same files",
+            known.name,
+            short(&known.commit)
+        )?;
     }
     for other in tried.tried.iter().skip(1) {
         let Tried { base, patch, reason, .. } = other;

@@ -171,9 +171,13 @@ fn a_conflict_names_base_patch_file_hunk_and_reason_and_leaves_nothing() {
     assert_eq!(json["hunk"], "@@ -1 +1 @@");
     assert_eq!(json["reason"], "the patch and the base changed the same lines");
     assert_eq!(json["made_for"][0]["known"], true);
+    assert_eq!(json["known_base"], serde_json::Value::Null);
     assert_eq!(before, repo.state());
     let text = patchlift(&["series", arg(&path), "--repo", repo.arg(), "--base", "main", "--id", "5"]).stdout;
     assert!(text.contains("conflict: patch 3/3 does not apply to main"), "{text}");
+    repo.git(&["tag", "v1", "main~1"]);
+    let text = patchlift(&["series", arg(&path), "--repo", repo.arg(), "--base", "main", "--id", "5"]).stdout;
+    assert!(text.contains("the series was made for v1 ("), "{text}");
 }
 
 #[test]
