@@ -156,15 +156,53 @@ impl<'a> Image<'a> {
         if score(best) == 0 {
             return None;
         }
-        let differs =
-            (0..old.len()).find(|&o| best + o >= self.len() || self.line(best + o).text != old[o])?;
-        let found = (best + differs < self.len()).then(|| self.line(best + differs).text);
+        // Some lines more on both sides: a line that the file lacks shifts all that follow.
+        const AROUND: usize = 20;
+        let from = best.saturating_sub(AROUND);
+        let to = (best + old.len() + AROUND).min(self.len());
+        let file: Vec<&[u8]> = (from..to).map(|at| self.line(at).text).collect();
+        let (wanted, found) = first_difference(&old, &file)?;
         Some(Difference {
-            line: best + differs + 1,
-            wanted: crate::bytes::shown(old[differs], 200),
-            found: found.map(|text| crate::bytes::shown(text, 200)),
+            line: from + found + 1,
+            wanted: crate::bytes::shown(old[wanted], 200),
+            found: file.get(found).map(|text| crate::bytes::shown(text, 200)),
         })
     }
+}
+
+/// The first of `old` that a longest common subsequence with `file` leaves out, and the place in `file` where it
+/// should be. Of equal ones the subsequence that lies latest in `file` is taken: a lone brace then stands with its
+/// own function.
+fn first_difference(old: &[&[u8]], file: &[&[u8]]) -> Option<(usize, usize)> {
+    // Tables are small: hunks of that many lines have a place or are hopeless.
+    if old.len().saturating_mul(file.len()) > 1_000_000 {
+        return None;
+    }
+    let width = file.len() + 1;
+    let mut common = vec![0u32; (old.len() + 1) * width];
+    for i in (0..old.len()).rev() {
+        for j in (0..file.len()).rev() {
+            common[i * width + j] = if old[i] == file[j] {
+                common[(i + 1) * width + j + 1] + 1
+            } else {
+                common[(i + 1) * width + j].max(common[i * width + j + 1])
+            };
+        }
+    }
+    let mut after_match = None;
+    let mut j = 0;
+    for i in 0..old.len() {
+        while j < file.len() && common[i * width + j + 1] == common[i * width + j] {
+            j += 1;
+        }
+        if j == file.len() || old[i] != file[j] {
+            // Before the first line in common it is the line above that one.
+            return Some((i, after_match.unwrap_or_else(|| j.saturating_sub(1))));
+        }
+        j += 1;
+        after_match = Some(j);
+    }
+    None
 }
 
 /// The first line that keeps a hunk from its place.
@@ -231,6 +269,24 @@ mod tests {
         assert_eq!(patched("x\nx\na\nb\nc\n", hunk).unwrap(), "x\nx\na\nB\nc\n");
         assert_eq!(patched("a\nb\nc\nx\na\nb\nc\n", hunk).unwrap(), "a\nb\nc\nx\na\nB\nc\n");
         assert_eq!(patched("a\nb\nx\n", hunk), None);
+    }
+
+    #[test]
+    fn the_first_difference_is_where_a_person_would_point() {
+        let lines = |text: &'static str| text.split_inclusive('\n').map(str::as_bytes).collect::<Vec<_>>();
+        let file = lines("int f(void)\n{\n}\n\nint g(void)\n{\n\tunsigned v;\n\n\tv = 1;\n");
+        let cases = [
+            // A line that the file lacks, below a brace that stands twice.
+            ("{\n\tint *p;\n\tunsigned v;\n\n", Some((1, 6))),
+            // Its very first line.
+            ("int h(void)\n{\n\tunsigned v;\n", Some((0, 4))),
+            // Its last line, where the file has ended.
+            ("\tv = 1;\n}\n", Some((1, 9))),
+            ("int g(void)\n{\n", None),
+        ];
+        for (old, expected) in cases {
+            assert_eq!(first_difference(&lines(old), &file), expected, "{old}");
+        }
     }
 
     #[test]
