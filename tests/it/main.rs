@@ -15,6 +15,7 @@ mod git_repo;
 mod mail_command;
 mod mail_corpus;
 mod mail_differential;
+mod patchwork_corpus;
 mod random_history;
 mod random_mail;
 mod run;
