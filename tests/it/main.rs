@@ -8,6 +8,7 @@
 
 mod apply_corpus;
 mod apply_differential;
+mod apply_renames;
 mod apply_rules;
 mod bad_input;
 mod date_differential;
