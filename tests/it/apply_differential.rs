@@ -160,7 +160,9 @@ fn our_commits(ran: &Ran) -> Vec<String> {
 
 /// The commits that `git am -3` makes, or what it says.
 fn git_am(repo: &GitRepo, mails: &str) -> Result<Vec<String>, String> {
+    // What a refused series leaves, and a git that died in the middle of a merge.
     let _ = std::fs::remove_dir_all(repo.path().join(".git/rebase-apply"));
+    let _ = std::fs::remove_file(repo.path().join(".git/index.lock"));
     repo.git(&["checkout", "-q", "-f", "--detach", "refs/case/target"]);
     repo.git(&["clean", "-ffdxq"]);
     let output = repo.command().args(["am", "-3", mails]).stdin(Stdio::null()).output().unwrap();
