@@ -184,6 +184,7 @@ pub fn run_logged(
     let deadline = Instant::now() + limit;
     let mut written = 0u64;
     let mut ended: Option<(Exit, Instant)> = None;
+    let mut closed = false;
     let exit = loop {
         match received.recv_timeout(Duration::from_millis(20)) {
             Ok(line) => {
@@ -195,8 +196,11 @@ pub fn run_logged(
                 seen(&line);
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {}
-            // The output is closed; what is left is to wait for the end.
-            Err(mpsc::RecvTimeoutError::Disconnected) => std::thread::sleep(Duration::from_millis(5)),
+            // What is left is to wait for the end.
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                closed = true;
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
         if ended.is_none() {
             let status = group.child().try_wait();
@@ -204,8 +208,7 @@ pub fn run_logged(
             ended = status.map(|status| (Exit::of(status), Instant::now()));
         }
         if let Some((exit, at)) = ended
-            && (at.elapsed() >= AFTER_END
-                || matches!(received.try_recv(), Err(mpsc::TryRecvError::Disconnected)))
+            && (closed || at.elapsed() >= AFTER_END)
         {
             break exit;
         }
@@ -286,6 +289,21 @@ mod tests {
             &Cancel::default(),
         );
         assert_eq!(out.text, "one\ntwo\nthree\n");
+    }
+
+    #[test]
+    fn no_line_of_the_output_is_lost() {
+        let out = run("seq 1 5000", Duration::from_secs(60), &Cancel::default());
+        let expected: String = (1..=5000).map(|n| format!("{n}\n")).collect();
+        assert!(out.text == expected, "{} bytes of {}", out.text.len(), expected.len());
+    }
+
+    #[test]
+    fn output_that_stays_open_is_not_waited_for() {
+        let began = Instant::now();
+        let out = run("setsid sleep 30 & echo done", Duration::from_secs(60), &Cancel::default());
+        assert_eq!((out.exit, out.text.as_str()), (Exit::Code(0), "done\n"));
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     }
 
     #[test]
