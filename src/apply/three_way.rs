@@ -4,6 +4,7 @@
 //! another name (see docs/git-differences.md).
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use git2::{MergeFileInput, MergeFileOptions, ObjectType, Oid};
 
@@ -150,8 +151,8 @@ fn ancestor_entry(
 
 /// The commit in the line "-Subproject commit …".
 fn submodule_before(file: &FilePatch<'_>) -> Option<Oid> {
-    let line = file.hunks.first()?.body.strip_prefix(b"-Subproject commit ")?;
-    Oid::from_str(std::str::from_utf8(line.get(..40)?).ok()?).ok()
+    let hex = file.hunks.first()?.body.strip_prefix(b"-Subproject commit ")?.get(..40)?;
+    Oid::from_str(std::str::from_utf8(hex).ok()?).ok().filter(|_| hex.starts_with(&file.old_id))
 }
 
 impl Sides<'_> {
@@ -216,9 +217,12 @@ impl Sides<'_> {
             // Both sides made the file: they are merged as if it had been empty before, and our mode counts. Only where
             // nothing else differs is another mode a conflict to git.
             (None, Some(ours), Some(theirs)) if ours.id != theirs.id => {
-                let empty = objects.make(ObjectType::Blob, Vec::new(), None)?;
-                let old = Entry { mode: theirs.mode, id: empty };
-                self.merge_content(objects, path, [old, ours, theirs]).map(Some)
+                let is_file = |entry: Entry| type_bits(entry.mode) == type_bits(FILE);
+                if !is_file(ours) || !is_file(theirs) {
+                    return conflict(Reason::MergeConflict);
+                }
+                let id = self.merge_blobs(objects, path, [None, Some(ours.id), Some(theirs.id)])?;
+                Ok(Some(Entry { mode: ours.mode, id }))
             }
             (None, _, _) => conflict(Reason::MergeConflict),
         }
@@ -241,11 +245,26 @@ impl Sides<'_> {
         if [old, ours, theirs].iter().any(|entry| type_bits(entry.mode) != type_bits(FILE)) {
             return Err(conflict());
         }
+        let id = self.merge_blobs(objects, path, [Some(old.id), Some(ours.id), Some(theirs.id)])?;
+        Ok(Entry { mode, id })
+    }
+
+    /// Merges three versions of a file line by line; one that is missing counts as empty.
+    fn merge_blobs(
+        &mut self,
+        objects: &Objects<'_>,
+        path: &[u8],
+        ids: [Option<Oid>; 3],
+    ) -> Result<Oid, Stop> {
         let driver = MergeAttributes::of(objects, self.ours, path)?;
-        let versions = [old.id, ours.id, theirs.id].map(|id| objects.read(id, ObjectType::Blob));
-        let [old_text, our_text, their_text] = versions;
-        let merged = merge_text([&old_text?, &our_text?, &their_text?], driver).ok_or_else(conflict)?;
-        Ok(Entry { mode, id: objects.make(ObjectType::Blob, merged, Some(ours.id))? })
+        let read = |id: Option<Oid>| match id {
+            Some(id) => objects.read(id, ObjectType::Blob),
+            None => Ok(Rc::from([])),
+        };
+        let [old, ours, theirs] = [read(ids[0])?, read(ids[1])?, read(ids[2])?];
+        let merged = merge_text([&old, &ours, &theirs], driver);
+        let merged = merged.ok_or_else(|| Refusal::of(path, Reason::MergeConflict))?;
+        Ok(objects.make(ObjectType::Blob, merged, ids[1])?)
     }
 }
 

@@ -132,6 +132,8 @@ impl Case {
             (Ok(commits), 4) if commits.is_empty() => Ok(Outcome::Already),
             (Err(_), 2 | 3) => Ok(Outcome::Refused),
             (Err(said), 0 | 4) if blames_a_similar_file(said) => Ok(Outcome::Hazard),
+            // Git itself breaks down on some damaged headers.
+            (Err(said), _) if said.contains("Assertion") => Ok(Outcome::Hazard),
             (Ok(_), 3) if ours.stdout.contains("a similar file is not taken for it") => Ok(Outcome::Hazard),
             (Ok(_), 3) if ours.stdout.contains("date cannot be read: \\\"\\\"") => Ok(Outcome::Hazard),
             // Git leaves the file out and commits the rest.
