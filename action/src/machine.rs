@@ -208,6 +208,7 @@ fn file_problem(file: &Path, secret: bool) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::chain;
     use std::os::unix::fs::PermissionsExt;
 
     fn write_box(dir: &Path, edit: impl Fn(String) -> String) -> PathBuf {
@@ -226,16 +227,6 @@ mod tests {
         let path = dir.join("box.toml");
         std::fs::write(&path, edit(text)).expect("it is written");
         path
-    }
-
-    fn full_text(error: &MachineError) -> String {
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(error) = source {
-            text = format!("{text}: {error}");
-            source = error.source();
-        }
-        text
     }
 
     #[test]
@@ -261,7 +252,7 @@ mod tests {
         ];
         for (edit, expected) in cases {
             let path = write_box(dir.path(), edit);
-            let text = full_text(&Machine::read(&path).expect_err(expected));
+            let text = chain(&Machine::read(&path).expect_err(expected));
             assert!(text.contains(expected) && text.contains("box.toml"), "{text}\nlacks: {expected}");
         }
     }
@@ -272,7 +263,7 @@ mod tests {
         let path = write_box(dir.path(), |text| text);
         std::fs::set_permissions(dir.path().join("password"), std::fs::Permissions::from_mode(0o644))
             .expect("its mode is set");
-        let text = full_text(&Machine::read(&path).expect_err("it is refused"));
+        let text = chain(&Machine::read(&path).expect_err("it is refused"));
         assert!(text.contains("bmc.password_file") && text.contains("chmod 600"), "{text}");
     }
 }

@@ -30,10 +30,9 @@ pub fn clean(line: &[u8]) -> String {
     out
 }
 
-/// Characters that change how a line looks without being seen: bidirectional overrides and marks, zero-width
-/// ones, line separators.
+/// Characters that change how a line looks without being seen, and the separators that would end it.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    patchlift_report::clean::invisible(c) || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// Skips the rest of an escape sequence: CSI up to its final byte, OSC and other strings up to their

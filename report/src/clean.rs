@@ -47,7 +47,7 @@ fn shown(c: char) -> Option<char> {
 
 /// Format characters that change how other characters are read without being seen: Unicode's category Cf, the
 /// Hangul fillers, and variation selectors.
-fn invisible(c: char) -> bool {
+pub fn invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{8e2}'
         | '\u{115f}' | '\u{1160}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
