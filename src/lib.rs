@@ -6,17 +6,30 @@
 //! which bases it is tried, [`mirror`] moves the branch. [`date`] reads dates. [`cli`] and [`command`] are what a person types.
 
 pub mod apply;
+pub mod backoff;
 pub mod bases;
+pub mod bridge;
 mod bytes;
 pub mod cli;
+pub mod clock;
 pub mod command;
+pub mod config;
 pub mod date;
 pub mod exit;
+pub mod github;
 pub mod input;
+pub mod intake;
+pub mod listing;
 pub mod mail;
 pub mod mbox;
 pub mod mirror;
 pub mod patch;
+pub mod patchwork;
+pub mod policy;
+pub mod queue;
+pub mod record;
 pub mod series;
+pub mod store;
+pub mod trees;
 
 pub use bytes::shown;

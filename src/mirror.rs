@@ -1,6 +1,24 @@
 //! The branch of a series in the mirror: found, moved, never half made.
 
+use std::time::Duration;
+
 use git2::{ErrorCode, Oid, Repository};
+use secrecy::SecretString;
+
+/// The repository that gets the branches.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where it is pushed to: https, ssh or a path. Never holds a credential.
+    pub url: String,
+    /// The password for https.
+    pub token: Option<SecretString>,
+    /// A branch without a series that still needs it is removed after this time.
+    pub expire_after: Duration,
+    /// Most series' branches; the oldest finished ones go first.
+    pub max_branches: usize,
+    /// The pause between two pushes: GitHub recommends at most 6 pushes a minute to a repository.
+    pub pause: Duration,
+}
 
 /// What happened to a branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]

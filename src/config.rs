@@ -1,0 +1,1 @@
+//! `patchlift.toml`: what is written, checked.

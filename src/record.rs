@@ -1,0 +1,137 @@
+//! What is known of one series, and what comes next for it. Pure: nothing here reads or writes anything.
+//!
+//! In reading order: [`state`] says where a series stands, [`text`] what was frozen of its mails, [`history`] what
+//! happened to it, in words.
+
+pub mod history;
+pub mod state;
+pub mod text;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use history::{Event, Moment};
+pub use state::{Applied, State};
+pub use text::Text;
+
+use crate::listing::{Listing, SeriesKey};
+
+/// A series of one project, and where it stands. Stored as JSON, so fields are only ever added, with a default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Which series.
+    pub key: SeriesKey,
+    /// What the server said last.
+    pub listing: Listing,
+    /// 1, and one more each time its patches changed after they had been taken.
+    pub revision: u32,
+    /// When it was seen first, by the bridge's clock.
+    pub first_seen: Timestamp,
+    /// Where it stands.
+    pub state: State,
+    /// Since when it stands there.
+    pub since: Timestamp,
+    /// When its next step may be taken. `None`: nothing is to be done before something else happens.
+    pub due: Option<Timestamp>,
+    /// What keeps its next step from being done.
+    pub trouble: Option<Trouble>,
+    /// What was frozen of its mails; there from [`State::Ready`] on.
+    pub text: Option<Text>,
+    /// A maintainer let it run in spite of policy.
+    pub released: bool,
+    /// Higher is tested earlier. 0 unless somebody said otherwise.
+    pub priority: i32,
+    /// What has been posted on its patches.
+    pub posted: Vec<Posted>,
+    /// What keeps a check from being posted.
+    pub unposted: Option<Trouble>,
+}
+
+/// Failures of one step in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// Whose fault it is.
+    pub whose: Whose,
+    /// What happened, a line for people.
+    pub what: String,
+    /// How many times in a row.
+    pub times: u32,
+    /// When it happened last.
+    pub last: Timestamp,
+}
+
+/// Whose fault a failure is. Nothing but [`Whose::Series`] is ever posted as `fail`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whose {
+    /// What the author wrote.
+    Series,
+    /// The tree it is put on.
+    Base,
+    /// The bridge, a server, the network, a runner.
+    Infrastructure,
+    /// The box.
+    Hardware,
+}
+
+/// A check on one patch, as it was posted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Posted {
+    /// The patch's number at the server.
+    pub patch: u64,
+    /// The check's name there.
+    pub context: String,
+    /// What it said.
+    pub check: Check,
+    /// When.
+    pub at: Timestamp,
+    /// The server will never take it (no rights, patch gone): not tried again until the check changes.
+    #[serde(default)]
+    pub refused: Option<String>,
+}
+
+/// What a check says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its colour.
+    pub state: CheckState,
+    /// One line.
+    pub description: String,
+    /// Where more is to be seen; at most 200 characters, with a dot in its host.
+    pub url: Option<String>,
+}
+
+/// The states of a Patchwork check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckState {
+    /// No result yet.
+    Pending,
+    /// Tested and good.
+    Success,
+    /// No result, and not for the series' fault.
+    Warning,
+    /// The series' own fault.
+    Fail,
+}
+
+impl Record {
+    /// A series that was just seen.
+    pub fn new(key: SeriesKey, listing: Listing, now: Timestamp) -> Self {
+        Self {
+            key,
+            listing,
+            revision: 1,
+            first_seen: now,
+            state: State::Waiting,
+            since: now,
+            due: Some(now),
+            trouble: None,
+            text: None,
+            released: false,
+            priority: 0,
+            posted: Vec::new(),
+            unposted: None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Records and history in SQLite, written before any outside effect.

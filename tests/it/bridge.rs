@@ -1,0 +1,1 @@
+//! The bridge against the World: what becomes of a series.

@@ -1,0 +1,1 @@
+//! `patchlift.toml`: the example, and what is refused.

@@ -1,0 +1,1 @@
+//! The client of GitHub against the model of GitHub.

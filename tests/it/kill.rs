@@ -1,0 +1,1 @@
+//! The bridge is killed at every step, and everything around it fails in turn.

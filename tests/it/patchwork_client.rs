@@ -1,0 +1,1 @@
+//! The client of Patchwork against the model and the recorded answers.

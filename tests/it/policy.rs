@@ -1,0 +1,1 @@
+//! What policy says of recorded and of hostile series.

@@ -1,0 +1,1 @@
+//! The store: written, read again, damaged, full.

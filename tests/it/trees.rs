@@ -1,0 +1,1 @@
+//! Upstream trees and the mirror, on real repositories.

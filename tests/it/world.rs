@@ -1,0 +1,4 @@
+//! Everything outside the bridge: Patchwork and GitHub as models behind HTTP, real git repositories.
+
+pub(crate) mod github;
+pub(crate) mod patchwork;

@@ -1,0 +1,1 @@
+//! GitHub: an in-memory model of its state, answering over HTTP.

@@ -1,0 +1,1 @@
+//! Patchwork: an in-memory model of its state, answering over HTTP.
