@@ -39,6 +39,9 @@ pub struct Record {
     pub text: Option<Text>,
     /// A maintainer let it run in spite of policy.
     pub released: bool,
+    /// Its text is taken from the server's JSON, patch by patch, as its mailbox did not apply.
+    #[serde(default)]
+    pub from_json: bool,
     /// Higher is tested earlier. 0 unless somebody said otherwise.
     pub priority: i32,
     /// What has been posted on its patches.
@@ -129,6 +132,7 @@ impl Record {
             trouble: None,
             text: None,
             released: false,
+            from_json: false,
             priority: 0,
             posted: Vec::new(),
             unposted: None,

@@ -57,12 +57,8 @@ pub enum State {
     Starting {
         /// The commits.
         applied: Applied,
-        /// The box.
-        on: String,
-        /// The run's unique name, by which it is found again.
-        run_key: String,
-        /// 1 for the first run, 2 for its repetition after a fault of ours.
-        attempt: u32,
+        /// The run; its number is not known yet.
+        run: Run,
     },
     /// A run is at work, or waits for its runner.
     Running {
@@ -173,20 +169,20 @@ pub struct Applied {
 /// A run of the workflow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// GitHub's number.
-    pub id: u64,
+    /// Its unique name, by which it is found again.
+    pub run_key: String,
+    /// GitHub's number, once it is known.
+    pub id: Option<u64>,
     /// Its page.
     pub url: Option<String>,
-    /// Its unique name.
-    pub run_key: String,
     /// The box that is kept for it.
     pub on: String,
     /// 1 for the first run, 2 for its repetition after a fault of ours.
     pub attempt: u32,
-    /// GitHub's word for where it is: `queued`, `in_progress`, `completed`.
+    /// GitHub's word for where it is: `queued`, `in_progress`, `completed`; empty before it says any.
     pub status: String,
-    /// When it was asked for.
-    pub asked: Timestamp,
+    /// When it was asked for last. Written before it is asked for: from then on it may be there.
+    pub asked: Option<Timestamp>,
     /// When a runner took it.
     pub started: Option<Timestamp>,
 }
@@ -223,11 +219,22 @@ impl State {
     /// The box that is kept for it.
     pub fn holds(&self) -> Option<&str> {
         match self {
-            Self::Starting { on, .. } => Some(on),
-            Self::Running { run, .. } => Some(&run.on),
-            Self::Superseded { cancel: Some(run), .. } | Self::Declined { cancel: Some(run), .. } => {
-                Some(&run.on)
-            }
+            Self::Starting { run, .. }
+            | Self::Running { run, .. }
+            | Self::Superseded { cancel: Some(run), .. }
+            | Self::Declined { cancel: Some(run), .. } => Some(&run.on),
+            _ => None,
+        }
+    }
+
+    /// The run, where there is one.
+    pub fn run(&self) -> Option<&Run> {
+        match self {
+            Self::Starting { run, .. }
+            | Self::Running { run, .. }
+            | Self::Finished { run, .. }
+            | Self::Superseded { cancel: Some(run), .. }
+            | Self::Declined { cancel: Some(run), .. } => Some(run),
             _ => None,
         }
     }
