@@ -1,9 +1,13 @@
 //! What is known of one series, and what comes next for it. Pure: nothing here reads or writes anything.
 //!
 //! In reading order: [`state`] says where a series stands, [`text`] what was frozen of its mails, [`history`] what
-//! happened to it, in words.
+//! happened to it, in words; [`decide`] says what comes next, [`kin`] which series belong together, [`checks`] what
+//! is to be said on its patches.
 
+pub mod checks;
+pub mod decide;
 pub mod history;
+pub mod kin;
 pub mod state;
 pub mod text;
 

@@ -1,0 +1,177 @@
+//! What is to be said on a series' patches. Pure: made from the record each time, so that nothing is said twice or
+//! forgotten.
+
+use super::state::{Applied, Outcome, Same, Tried};
+use super::{Check, CheckState, Posted, Record, State, Whose};
+
+/// Which of the two checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Does it apply?
+    Apply,
+    /// What came of it on hardware?
+    Kvm,
+}
+
+impl Kind {
+    /// The check's name at the server.
+    pub fn context(self, prefix: &str) -> String {
+        match self {
+            Self::Apply => format!("{prefix}-apply"),
+            Self::Kvm => format!("{prefix}-kvm"),
+        }
+    }
+}
+
+/// Longest description: a cell of a table, and one line of a mail.
+const DESCRIPTION_MAX: usize = 250;
+
+/// Longest `target_url` that a Patchwork server takes.
+const URL_MAX: usize = 200;
+
+/// What is to be said of a series whose text is known. A series that follows another says what is said of that one
+/// (`leader`).
+pub fn wanted(record: &Record, leader: Option<&Record>) -> Vec<(Kind, Check)> {
+    if let State::Follows { why, .. } = &record.state {
+        let Some(leader) = leader.filter(|leader| !matches!(leader.state, State::Follows { .. })) else {
+            return vec![];
+        };
+        return wanted(leader, None)
+            .into_iter()
+            .map(|(kind, check)| (kind, carried(check, *why, leader)))
+            .collect();
+    }
+    let applied = record.state.applied().map(|applied| (Kind::Apply, applies(applied)));
+    let said: Vec<Kind> = record.posted.iter().filter_map(pending_kind).collect();
+    let tested = match &record.state {
+        State::Conflicts { tried } => vec![(Kind::Apply, conflict(tried))],
+        State::AlreadyApplied { base } => {
+            vec![(
+                Kind::Apply,
+                warning(format!("nothing to test: {} holds the whole series already", base.name)),
+            )]
+        }
+        State::Queued { .. } => vec![(Kind::Kvm, pending("waits for a box", None))],
+        State::Starting { run, .. } => vec![(Kind::Kvm, pending("waits for a box", run.url.clone()))],
+        State::Running { run, .. } if run.started.is_none() => {
+            vec![(Kind::Kvm, pending("waits for a box", run.url.clone()))]
+        }
+        State::Running { run, .. } => {
+            vec![(Kind::Kvm, pending(&format!("is tested on {}", run.on), run.url.clone()))]
+        }
+        State::Finished { outcome, run, .. } => vec![(Kind::Kvm, verdict(outcome, run.url.clone()))],
+        State::Held { .. } => vec![(Kind::Kvm, pending("waits until a maintainer lets it run", None))],
+        // What was promised on a patch is not left pending for ever.
+        State::Superseded { by, .. } => said
+            .into_iter()
+            .map(|kind| (kind, warning(format!("not tested: a newer version is there (series {})", by.id))))
+            .collect(),
+        State::Declined { reason, .. } => {
+            said.into_iter().map(|kind| (kind, warning(format!("not tested: {reason}")))).collect()
+        }
+        State::Parked { reason, .. } if record.text.is_some() => {
+            vec![(Kind::Kvm, warning(format!("no result, and not the series' fault: {reason}")))]
+        }
+        _ => vec![],
+    };
+    applied.into_iter().chain(tested).map(|(kind, check)| (kind, bounded(check))).collect()
+}
+
+/// The kind of a check that still says that something will come.
+fn pending_kind(posted: &Posted) -> Option<Kind> {
+    let pending = posted.check.state == CheckState::Pending && posted.refused.is_none();
+    (pending && posted.context.ends_with("-kvm")).then_some(Kind::Kvm)
+}
+
+fn applies(applied: &Applied) -> Check {
+    let count = applied.commits.len();
+    let patches = if count == 1 { "applies".to_owned() } else { format!("all {count} patches apply") };
+    let commit = short(&applied.base.commit);
+    Check {
+        state: CheckState::Success,
+        description: format!("{patches} to {} ({commit}): {}", applied.base.name, applied.base.why),
+        url: None,
+    }
+}
+
+fn conflict(tried: &[Tried]) -> Check {
+    let description = match tried {
+        [] => "applies to none of the known trees".to_owned(),
+        [first, more @ ..] => {
+            let patch = if first.patch == 0 { String::new() } else { format!("patch {}: ", first.patch) };
+            let file = first.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
+            let others: Vec<&str> = more.iter().map(|tried| tried.base.name.as_str()).collect();
+            let others =
+                if others.is_empty() { String::new() } else { format!("; nor to {}", others.join(", ")) };
+            format!("does not apply to {}: {patch}{file}{}{others}", first.base.name, first.reason)
+        }
+    };
+    Check { state: CheckState::Fail, description, url: None }
+}
+
+fn verdict(outcome: &Outcome, url: Option<String>) -> Check {
+    let state = match (outcome.passed, outcome.whose) {
+        (true, _) => CheckState::Success,
+        (false, Some(Whose::Series)) => CheckState::Fail,
+        (false, _) => CheckState::Warning,
+    };
+    Check { state, description: outcome.summary.clone(), url }
+}
+
+fn pending(what: &str, url: Option<String>) -> Check {
+    Check { state: CheckState::Pending, description: what.to_owned(), url }
+}
+
+fn warning(description: String) -> Check {
+    Check { state: CheckState::Warning, description, url: None }
+}
+
+fn carried(check: Check, why: Same, leader: &Record) -> Check {
+    let why = match why {
+        Same::CrossPost => "the same mails",
+        Same::Resend => "the same patches",
+    };
+    let project = &leader.listing.project;
+    let description = format!("{} ({why} as series {} of {project})", check.description, leader.key.id);
+    bounded(Check { description, ..check })
+}
+
+/// The check as a server takes it.
+fn bounded(check: Check) -> Check {
+    let url = check.url.filter(|url| {
+        let host = url.split_once("://").map_or("", |(_, rest)| rest.split(['/', ':']).next().unwrap_or(""));
+        url.len() <= URL_MAX && host.contains('.')
+    });
+    Check { description: patchlift_report::clean::line(&check.description, DESCRIPTION_MAX), url, ..check }
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..12).unwrap_or(commit)
+}
+
+/// A check that has to be posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owed {
+    /// The patch's number at the server.
+    pub patch: u64,
+    /// The check's name there.
+    pub context: String,
+    /// What it says.
+    pub check: Check,
+}
+
+/// What has to be posted so that the server says what is `wanted`. `patches` are those that get checks.
+pub fn owed(record: &Record, wanted: &[(Kind, Check)], patches: &[u64], prefix: &str) -> Vec<Owed> {
+    let mut owed = Vec::new();
+    for (kind, check) in wanted {
+        let context = kind.context(prefix);
+        for patch in patches {
+            let posted =
+                record.posted.iter().find(|posted| posted.patch == *patch && posted.context == context);
+            if posted.is_none_or(|posted| posted.check != *check) {
+                owed.push(Owed { patch: *patch, context: context.clone(), check: check.clone() });
+            }
+        }
+    }
+    owed
+}
