@@ -37,6 +37,12 @@ pub struct Record {
     pub since: Timestamp,
     /// When its next step may be taken. `None`: nothing is to be done before something else happens.
     pub due: Option<Timestamp>,
+    /// When its checks are to be looked after. `None`: all is said.
+    #[serde(default)]
+    pub publish_at: Option<Timestamp>,
+    /// Since when it waits for a box; kept when it is applied anew because its base moved.
+    #[serde(default)]
+    pub queued: Option<Timestamp>,
     /// What keeps its next step from being done.
     pub trouble: Option<Trouble>,
     /// What was frozen of its mails; there from [`State::Ready`] on.
@@ -133,6 +139,8 @@ impl Record {
             state: State::Waiting,
             since: now,
             due: Some(now),
+            publish_at: None,
+            queued: None,
             trouble: None,
             text: None,
             released: false,
@@ -141,5 +149,10 @@ impl Record {
             posted: Vec::new(),
             unposted: None,
         }
+    }
+
+    /// When something is to be done for it next.
+    pub fn wakes(&self) -> Option<Timestamp> {
+        [self.due, self.publish_at].into_iter().flatten().min()
     }
 }

@@ -101,6 +101,7 @@ impl Record {
         self.since = now;
         self.trouble = None;
         self.due = next_step(&self.state).map(|_| now);
+        self.publish_at = Some(now);
         Event::Became { state: self.state.word().to_owned(), words: words.into() }
     }
 
@@ -109,7 +110,7 @@ impl Record {
         let times = self.trouble.as_ref().map_or(0, |trouble| trouble.times) + 1;
         let what = failure.what.clone();
         let failed = Event::Failed { step: step.to_owned(), whose: failure.whose, what: what.clone() };
-        if times >= ANY_LIMIT || (failure.lasting && times >= LASTING_LIMIT) {
+        if !failure.wide && (times >= ANY_LIMIT || (failure.lasting && times >= LASTING_LIMIT)) {
             let reason = format!("{step} failed {times} times: {what}");
             return vec![failed, self.park(reason, now)];
         }
@@ -250,6 +251,8 @@ pub struct Failure {
     pub what: String,
     /// It will not pass by itself.
     pub lasting: bool,
+    /// It is not about this series: the same holds for every series on that server. Nothing is parked for it.
+    pub wide: bool,
     /// What the other side asked for.
     pub retry_after: Option<Duration>,
 }
@@ -363,6 +366,7 @@ mod tests {
             whose: Whose::Infrastructure,
             what: "502".into(),
             lasting,
+            wide: false,
             retry_after: None,
         };
         for (lasting, most) in [(true, 5), (false, 24)] {

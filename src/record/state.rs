@@ -45,8 +45,6 @@ pub enum State {
     Queued {
         /// The commits.
         applied: Applied,
-        /// Since when it waits; kept when its base moves.
-        since: Timestamp,
     },
     /// Its branch is on the mirror, and there is no box to test it on.
     Pushed {
@@ -207,7 +205,7 @@ impl State {
     pub fn applied(&self) -> Option<&Applied> {
         match self {
             Self::Applied { applied }
-            | Self::Queued { applied, .. }
+            | Self::Queued { applied }
             | Self::Pushed { applied }
             | Self::Starting { applied, .. }
             | Self::Running { applied, .. }
