@@ -1,0 +1,287 @@
+//! Asks policy, then makes a series' commits on the first base they fit.
+
+use std::sync::Arc;
+
+use git2::Oid;
+
+use super::ledger::Change;
+use super::site::{Site, StepError, chain, ours};
+use crate::apply::objects::Objects;
+use crate::apply::{self as applier, Applied as Made, ApplyError, Committer, Settings, pack};
+use crate::bases::{self, Candidate, Rule, Why};
+use crate::bytes::shown;
+use crate::config::Project;
+use crate::intake::Frozen;
+use crate::mail::Options;
+use crate::patch;
+use crate::policy::{self, Judgement, Sender, Subject, Touched};
+use crate::record::decide::Failure;
+use crate::record::state::{Applied, Base, Tried};
+use crate::record::{Record, State};
+use crate::series::Message;
+use crate::store::StoreError;
+
+/// Judges and applies a series whose text is frozen.
+pub(super) async fn apply(site: &Arc<Site>, record: Record) -> Result<Change, StepError> {
+    let (_, project) = site.project(&record)?;
+    let (key, revision) = (record.key.clone(), record.revision);
+    let mails = site.ledger.with(move |store| store.mails(&key, revision)).await?;
+    let frozen = mails.as_deref().map(Frozen::from_bytes);
+    let Some(Ok(frozen)) = frozen else {
+        // The record says that they are there: fetched again, with the same words.
+        let mut record = record;
+        let event = record.enter(State::Whole, "its frozen mails cannot be read: fetched again", site.clock.now());
+        return Ok(Change::of(record, vec![event]));
+    };
+    let earlier = dependencies(site, &record).await?;
+    let job = Job {
+        site: Arc::clone(site),
+        rules: project.bases.clone(),
+        project: project.clone(),
+        earlier,
+        mailboxes: frozen.mails,
+        record,
+    };
+    let done = tokio::task::spawn_blocking(move || job.run()).await;
+    done.map_err(|error| ours(chain(&error)))?
+}
+
+/// Series that this one says it needs, with their last commits.
+async fn dependencies(site: &Site, record: &Record) -> Result<Vec<Candidate>, StoreError> {
+    let Some(text) = &record.text else { return Ok(vec![]) };
+    let (msgids, prerequisites, own) = (text.depends_on.clone(), text.prerequisites.clone(), record.key.clone());
+    site.ledger
+        .with(move |store| {
+            let mut keys = Vec::new();
+            // The last prerequisite is the tip of what is needed.
+            if let Some(last) = prerequisites.last() {
+                keys.extend(store.by_patch_id(last)?);
+            }
+            for msgid in &msgids {
+                keys.extend(store.by_msgid(msgid)?);
+            }
+            let mut candidates: Vec<Candidate> = Vec::new();
+            for key in keys.into_iter().filter(|key| *key != own) {
+                let Some(other) = store.get(&key)? else { continue };
+                if let Some(applied) = other.state.applied() {
+                    let why = Why::DependsOn { series: key.to_string() };
+                    candidates.push(Candidate { rev: applied.tip.clone(), why });
+                }
+            }
+            Ok(candidates)
+        })
+        .await
+}
+
+/// All that is needed off the network.
+struct Job {
+    site: Arc<Site>,
+    project: Project,
+    rules: Vec<Rule>,
+    earlier: Vec<Candidate>,
+    mailboxes: Vec<Vec<u8>>,
+    record: Record,
+}
+
+impl Job {
+    fn run(self) -> Result<Change, StepError> {
+        let messages: Vec<Message> =
+            self.mailboxes.iter().map(|mail| Message::read(mail, Options::default())).collect();
+        let now = self.site.clock.now();
+        let mut record = self.record.clone();
+        match policy::judge(&self.project.rules, &self.subject(&messages)) {
+            Judgement::Run => {}
+            Judgement::Hold(reasons) => {
+                let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+                let words = reasons.join("; ");
+                let event = record.enter(State::Held { reasons }, words, now);
+                return Ok(Change::of(record, vec![event]));
+            }
+            Judgement::Decline(reason) => {
+                let reason = reason.to_string();
+                let declined = State::Declined { reason: reason.clone(), cancel: None };
+                let event = record.enter(declined, reason, now);
+                return Ok(Change::of(record, vec![event]));
+            }
+        }
+        let event = match self.place(&messages)? {
+            Placed::On { base, passed_over, made } => self.applied(&mut record, base, passed_over, &made),
+            Placed::Already(base) => {
+                let words = format!("{} holds the whole series", base.name);
+                record.enter(State::AlreadyApplied { base }, words, now)
+            }
+            // The server's mailbox loses carriage returns and more; its JSON does not.
+            Placed::Nowhere(_) if !record.from_json && self.may_be_the_mailbox() => {
+                record.from_json = true;
+                record.enter(State::Whole, "does not apply: its patches are taken one by one from the server", now)
+            }
+            Placed::Nowhere(tried) => {
+                let words = tried.first().map_or(String::new(), in_words);
+                record.enter(State::Conflicts { tried }, words, now)
+            }
+        };
+        Ok(Change::of(record, vec![event]))
+    }
+
+    /// Was any of it read from the mailbox?
+    fn may_be_the_mailbox(&self) -> bool {
+        let from_json = self.record.text.as_ref().map_or(0, |text| text.from_json.len());
+        from_json < self.mailboxes.len()
+    }
+
+    fn subject(&self, messages: &[Message]) -> Subject {
+        let mut touched = Vec::new();
+        for (at, message) in messages.iter().enumerate() {
+            let Ok(content) = &message.content else { continue };
+            // A diff that cannot be read is refused where it is applied.
+            if let Ok(files) = patch::parse(&content.patch, None) {
+                touched.extend(Touched::of(at + 1, &files));
+            }
+        }
+        Subject {
+            patches: messages.len(),
+            bytes: self.mailboxes.iter().map(|mail| mail.len() as u64).sum(),
+            touched,
+            words: self.record.text.as_ref().map(|text| text.words.clone()).unwrap_or_default(),
+            senders: self.senders(messages),
+            released: self.record.released,
+        }
+    }
+
+    fn senders(&self, messages: &[Message]) -> Vec<Sender> {
+        let mut addresses = vec![self.record.listing.submitter.email.to_lowercase()];
+        for message in messages {
+            if let Some(from) = &message.overview.from {
+                let address = shown(&from.email, 200).to_lowercase();
+                if !addresses.contains(&address) {
+                    addresses.push(address);
+                }
+            }
+        }
+        let commits = |address: &str| {
+            let counts = self.rules.iter().map(|rule| self.site.trees.commits_by(address, &rule.rev));
+            counts.max().unwrap_or(0)
+        };
+        addresses.iter().map(|address| Sender { address: address.clone(), commits: commits(address) }).collect()
+    }
+
+    /// The bases to try, in their order.
+    fn candidates(&self) -> Vec<Candidate> {
+        let text = self.record.text.as_ref();
+        let named = text.and_then(|text| text.base_commit.as_deref()).filter(|_| self.project.use_base_commit);
+        let named = named.and_then(|commit| self.site.trees.holds(commit, &self.rules)).map(|id| id.to_string());
+        let words = text.map_or(&[][..], |text| &text.words);
+        let paths: Vec<Vec<u8>> =
+            text.map_or(vec![], |text| text.paths.iter().map(|path| path.clone().into_bytes()).collect());
+        let mut candidates = bases::order(&self.rules, named.as_deref(), words, &paths);
+        let behind_named = usize::from(named.is_some());
+        candidates.splice(behind_named..behind_named, self.earlier.iter().cloned());
+        candidates
+    }
+
+    fn place(&self, messages: &[Message]) -> Result<Placed, StepError> {
+        let repository = self.site.trees.open_git().map_err(|error| ours(chain(&error)))?;
+        let settings = Settings { committer: self.committer(), ..Settings::default() };
+        let objects = Objects::open(&repository).map_err(|error| ours(chain(&error)))?;
+        let mails: Vec<_> = messages.iter().map(|message| message.content.as_ref()).collect();
+        let mut tried = Vec::new();
+        let mut unknown = Vec::new();
+        for Candidate { rev, why } in self.candidates() {
+            let Some(commit) = self.site.trees.resolve(&rev) else {
+                unknown.push(rev);
+                continue;
+            };
+            let base = Base { name: name_of(&rev, &why), commit: commit.to_string(), why: why.words() };
+            match applier::apply(&objects, commit, &mails, &settings) {
+                Ok(made) if made.made.is_empty() => return Ok(Placed::Already(base)),
+                Ok(made) => {
+                    self.keep(&repository, &objects, &made)?;
+                    return Ok(Placed::On { base, passed_over: tried, made: Box::new(made) });
+                }
+                Err(ApplyError::Objects(error)) => return Err(ours(chain(&error)).into()),
+                Err(refused) => tried.push(tried_on(base, messages, &refused)),
+            }
+        }
+        // A base that has not been fetched may be the one it fits.
+        if !unknown.is_empty() {
+            let what = format!("no base {} yet: it has not been fetched", unknown.join(", "));
+            return Err(Failure { wide: true, ..ours(what) }.into());
+        }
+        Ok(Placed::Nowhere(tried))
+    }
+
+    fn committer(&self) -> Committer {
+        let (name, email) = self.site.config.committer.clone();
+        Committer { name, email, when: None }
+    }
+
+    /// Writes the commits and the branch that keeps them.
+    fn keep(&self, repository: &git2::Repository, objects: &Objects<'_>, made: &Made) -> Result<(), StepError> {
+        if self.site.only_says(|| format!("{}: make {} commits, up to {}", self.record.key, made.made.len(), made.tip)) {
+            return Ok(());
+        }
+        pack::write(repository, objects, made).map_err(|error| ours(chain(&error)))?;
+        crate::mirror::set_branch(repository, &self.record.key.to_string(), made.tip)
+            .map_err(|error| ours(chain(&error)))?;
+        Ok(())
+    }
+
+    fn applied(
+        &self,
+        record: &mut Record,
+        base: Base,
+        passed_over: Vec<Tried>,
+        made: &Made,
+    ) -> crate::record::Event {
+        let words = format!("on {} ({}), {}", base.name, &base.commit[..12], base.why);
+        let applied = Applied {
+            base,
+            passed_over,
+            tip: made.tip.to_string(),
+            tree: made.tree.to_string(),
+            commits: made.made.iter().map(|made| made.commit.to_string()).collect(),
+            branch: crate::mirror::branch_of(&record.key.to_string()),
+        };
+        record.enter(State::Applied { applied }, words, self.site.clock.now())
+    }
+}
+
+/// Where a series found its place.
+enum Placed {
+    On { base: Base, passed_over: Vec<Tried>, made: Box<Made> },
+    Already(Base),
+    Nowhere(Vec<Tried>),
+}
+
+/// A base's name for people: a commit that a series named has none of its own.
+fn name_of(rev: &str, why: &Why) -> String {
+    match why {
+        Why::DependsOn { series } => format!("series {series}"),
+        _ if rev.len() == 40 && Oid::from_str(rev).is_ok() => rev[..12].to_owned(),
+        _ => rev.to_owned(),
+    }
+}
+
+fn tried_on(base: Base, messages: &[Message], error: &ApplyError) -> Tried {
+    let ApplyError::Refused { patch, refusal, known_base, .. } = error else {
+        return Tried { base, patch: 0, subject: String::new(), file: None, hunk: None, reason: chain(error) };
+    };
+    let mut reason = refusal.reason_shown();
+    if let Some(known) = known_base {
+        let name = known.name.strip_prefix("trees/").unwrap_or(&known.name);
+        reason = format!("{reason}; it was made for {name}");
+    }
+    Tried {
+        base,
+        patch: u32::try_from(patch + 1).unwrap_or(0),
+        subject: messages.get(*patch).map(Message::title).unwrap_or_default(),
+        file: refusal.file_shown(),
+        hunk: refusal.hunk.as_deref().map(|hunk| shown(hunk.as_bytes(), 200)),
+        reason,
+    }
+}
+
+fn in_words(tried: &Tried) -> String {
+    let file = tried.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
+    format!("with {}: patch {} ({}): {file}{}", tried.base.name, tried.patch, tried.subject, tried.reason)
+}

@@ -1,0 +1,289 @@
+//! The store as the bridge's tasks use it: one writer, and a change counts only for a series that still stands where
+//! it stood.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::listing::SeriesKey;
+use crate::record::kin::{Kin, can_lead, kin};
+use crate::record::{Event, Moment, Record, State};
+use crate::store::{IntentId, RequestId, Save, Store, StoreError};
+
+/// The store, shared by all tasks of one bridge.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    store: Arc<Mutex<Store>>,
+    clock: Clock,
+    /// Told whenever something was written that may be due earlier than what is waited for.
+    pub news: Arc<Notify>,
+}
+
+/// Where a series stood when a step began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stand {
+    key: SeriesKey,
+    revision: u32,
+    since: Timestamp,
+    word: &'static str,
+}
+
+impl Stand {
+    /// Where it stands now.
+    pub fn of(record: &Record) -> Self {
+        Self {
+            key: record.key.clone(),
+            revision: record.revision,
+            since: record.since,
+            word: record.state.word(),
+        }
+    }
+}
+
+/// A series as a step leaves it.
+#[derive(Debug)]
+pub struct Change {
+    /// The series.
+    pub record: Record,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// Its frozen mails, where they are new: then its kin is looked for, too.
+    pub mails: Option<Vec<u8>>,
+    /// Its report, where there is a new one.
+    pub report: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// A series that was moved on.
+    pub fn of(record: Record, events: Vec<Event>) -> Self {
+        Self { record, events, mails: None, report: None }
+    }
+}
+
+impl Ledger {
+    /// Wraps an open store.
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self { store: Arc::new(Mutex::new(store)), clock, news: Arc::new(Notify::new()) }
+    }
+
+    /// Does something with the store, away from the threads that wait for the network.
+    ///
+    /// # Errors
+    /// What `work` gives.
+    pub async fn with<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+    {
+        let store = Arc::clone(&self.store);
+        let done = tokio::task::spawn_blocking(move || {
+            work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        match done.await {
+            Ok(result) => result,
+            // `work` holds no state of its own: its panic is this task's.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going down, and nothing waits for the answer any more.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    /// A series.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn get(&self, key: &SeriesKey) -> Result<Option<Record>, StoreError> {
+        let key = key.clone();
+        self.with(move |store| store.get(&key)).await
+    }
+
+    /// Writes down that a step begins.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub async fn begin(&self, key: &SeriesKey, step: &'static str) -> Result<IntentId, StoreError> {
+        let (key, now) = (key.clone(), self.clock.now());
+        self.with(move |store| store.begin(&key, step, "", now)).await
+    }
+
+    /// Saves what a step changed, with all that follows for other series, in one transaction. `false`: the series was
+    /// moved on by something else meanwhile, and the change is dropped.
+    ///
+    /// # Errors
+    /// The store cannot be written; then nothing is.
+    pub async fn commit(
+        &self,
+        stand: Stand,
+        change: Change,
+        closes: Option<IntentId>,
+    ) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        let saved = self.with(move |store| commit(store, &stand, change, closes, now)).await?;
+        self.news.notify_one();
+        Ok(saved)
+    }
+
+    /// Changes a series as it stands now. `edit` gives what happened, or nothing.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub async fn edit<F>(&self, key: &SeriesKey, answers: Option<RequestId>, edit: F) -> Result<(), StoreError>
+    where
+        F: FnOnce(&mut Record, Timestamp) -> Vec<Event> + Send + 'static,
+    {
+        let (key, now) = (key.clone(), self.clock.now());
+        self.with(move |store| {
+            let Some(current) = store.get(&key)? else {
+                return answers.map_or(Ok(()), |answers| store.drop_request(answers));
+            };
+            let mut record = current.clone();
+            let events = edit(&mut record, now);
+            if record == current && events.is_empty() {
+                return answers.map_or(Ok(()), |answers| store.drop_request(answers));
+            }
+            let mut others = Vec::new();
+            wake_followers(store, &current, &record, &mut others, now)?;
+            others.push((record, events));
+            save(store, &others, answers, now)
+        })
+        .await?;
+        self.news.notify_one();
+        Ok(())
+    }
+}
+
+/// Series and what happened to them.
+type Changed = Vec<(Record, Vec<Event>)>;
+
+fn moments(events: &[Event], at: Timestamp) -> Vec<Moment> {
+    events.iter().map(|event| Moment { at, event: event.clone() }).collect()
+}
+
+fn save(
+    store: &mut Store,
+    changed: &Changed,
+    answers: Option<RequestId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let moments: Vec<_> = changed.iter().map(|(_, events)| moments(events, now)).collect();
+    let answers = answers.as_slice();
+    let saves: Vec<_> = changed
+        .iter()
+        .zip(&moments)
+        .enumerate()
+        .map(|(at, ((record, _), moments))| {
+            let save = Save::of(record, moments);
+            if at + 1 == changed.len() { Save { answers, ..save } } else { save }
+        })
+        .collect();
+    store.save_all(&saves)
+}
+
+fn commit(
+    store: &mut Store,
+    stand: &Stand,
+    change: Change,
+    closes: Option<IntentId>,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let current = store.get(&stand.key)?;
+    let Some(current) = current.filter(|current| Stand::of(current) == *stand) else {
+        if let Some(intent) = closes {
+            store.drop_intent(intent)?;
+        }
+        return Ok(false);
+    };
+    let Change { mut record, mut events, mails, report } = change;
+    record.priority = current.priority;
+    let mut others = Vec::new();
+    if mails.is_some() {
+        relate(store, &mut record, &mut events, &mut others, now)?;
+    }
+    wake_followers(store, &current, &record, &mut others, now)?;
+    let main = moments(&events, now);
+    let other_moments: Vec<_> = others.iter().map(|(_, events)| moments(events, now)).collect();
+    let mut saves: Vec<_> =
+        others.iter().zip(&other_moments).map(|((record, _), moments)| Save::of(record, moments)).collect();
+    saves.push(Save { mails: mails.as_deref(), report: report.as_deref(), closes, ..Save::of(&record, &main) });
+    store.save_all(&saves)?;
+    Ok(true)
+}
+
+/// What a series says, its followers say.
+fn wake_followers(
+    store: &Store,
+    before: &Record,
+    after: &Record,
+    others: &mut Changed,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if before.state == after.state {
+        return Ok(());
+    }
+    for mut follower in store.followers(&after.key)? {
+        if others.iter().all(|(other, _)| other.key != follower.key) {
+            follower.publish_at = Some(now);
+            others.push((follower, Vec::new()));
+        }
+    }
+    Ok(())
+}
+
+/// Finds a series' place among its kin, now that its text is known: it follows the same patches that are there
+/// already, gives way to a newer version, and takes the place of older ones.
+fn relate(
+    store: &Store,
+    record: &mut Record,
+    events: &mut Vec<Event>,
+    others: &mut Changed,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let mut near = Vec::new();
+    for key in store.by_patch_ids(record.text.as_ref().map_or(&[], |text| &text.patch_ids))? {
+        near.extend(store.get(&key)?);
+    }
+    near.extend(store.by_submitter(&record.key.server, &record.listing.project, &record.listing.submitter.email)?);
+    near.retain(|other| other.key != record.key);
+    near.sort_by(|a, b| (a.first_seen, &a.key).cmp(&(b.first_seen, &b.key)));
+    near.dedup_by(|a, b| a.key == b.key);
+    for other in &near {
+        if let Some(Kin::Same(why)) = kin(record, other)
+            && can_lead(other)
+        {
+            let words = format!("the same patches as {}", other.key);
+            events.push(record.enter(State::Follows { leader: other.key.clone(), why }, words, now));
+            return Ok(());
+        }
+    }
+    for other in near {
+        match kin(record, &other) {
+            Some(Kin::Newer) => {
+                let words = format!("version {} is there: {}", other.listing.version, other.key);
+                events.push(record.enter(State::Superseded { by: other.key, cancel: None }, words, now));
+                return Ok(());
+            }
+            Some(Kin::Older) => others.extend(superseded(other, record, now)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// An older version that gives way; `None`: what is said of it stands.
+fn superseded(mut older: Record, newer: &Record, now: Timestamp) -> Option<(Record, Vec<Event>)> {
+    let gone = matches!(
+        older.state,
+        State::Finished { .. } | State::Superseded { .. } | State::Declined { .. } | State::GivenUp { .. }
+    );
+    if gone {
+        return None;
+    }
+    let cancel = older.state.run().cloned();
+    let words = format!("by version {}: {}", newer.listing.version, newer.key);
+    let event = older.enter(State::Superseded { by: newer.key.clone(), cancel }, words, now);
+    Some((older, vec![event]))
+}

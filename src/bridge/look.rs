@@ -1,0 +1,197 @@
+//! Looks at series: at the newest of a server, and at one that was not whole.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::ledger::Change;
+use super::site::{Site, StepError, patience};
+use crate::config::Server;
+use crate::intake;
+use crate::listing::{Listing, SeriesKey};
+use crate::patchwork::PatchworkError;
+use crate::record::{Event, Moment, Record};
+use crate::store::{Save, Store, StoreError};
+
+/// Looks at one series again.
+pub(super) async fn look(site: &Site, mut record: Record) -> Result<Change, StepError> {
+    let outside = site.outside(&record.key.server)?;
+    let (server, _) = site.project(&record)?;
+    let listing = outside.client.series(record.key.id).await?;
+    let whole = intake::completeness(&listing).into();
+    let events = record.observe(listing, &whole, &patience(server), site.clock.now());
+    Ok(Change::of(record, events))
+}
+
+/// A look at the newest series of a server failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// The server failed.
+    #[error(transparent)]
+    Patchwork(#[from] PatchworkError),
+    /// Nothing can be saved.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Series on a page while nothing is new: one request, and a small one.
+const PAGE: u32 = 30;
+
+/// Series on a page of the very first look: the most a server gives.
+const FIRST_PAGE: u32 = 250;
+
+/// No look takes more pages than this: beyond it something is wrong with the server.
+const PAGES_MAX: u32 = 200;
+
+/// How far a look goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// So many of the newest.
+    Newest(u32),
+    /// Until so many in a row were there at the last complete look.
+    Overlap {
+        /// The highest number of the last complete look.
+        watermark: u64,
+        /// So many.
+        known: u32,
+    },
+}
+
+/// Looks at the newest series of a server and takes note of each before it remembers how far it got. `thorough`: as
+/// far back as the very first look went.
+///
+/// # Errors
+/// The server or the store failed; what was seen is saved, and the next look begins where this one did.
+pub async fn scan(site: &Arc<Site>, server: &Server, thorough: bool) -> Result<u32, ScanError> {
+    let name = server.client.name.clone();
+    let watermark = {
+        let name = name.clone();
+        site.ledger.with(move |store| store.watermark(&name)).await?
+    };
+    let (depth, per_page) = match &watermark {
+        Some(watermark) if !thorough => {
+            (Depth::Overlap { watermark: watermark.id, known: server.overlap }, PAGE)
+        }
+        _ => (Depth::Newest(server.backlog), FIRST_PAGE.min(server.backlog.max(1))),
+    };
+    let reached = pages(site, server, depth, per_page).await?;
+    let now = site.clock.now();
+    let highest = reached.highest.unwrap_or(0).max(watermark.map_or(0, |watermark| watermark.id));
+    site.ledger
+        .with(move |store| {
+            store.set_watermark(&name, highest, now)?;
+            if matches!(depth, Depth::Newest(_)) { store.set_reconciled(&name, now) } else { Ok(()) }
+        })
+        .await?;
+    Ok(reached.new)
+}
+
+#[derive(Debug, Default)]
+struct Reached {
+    highest: Option<u64>,
+    rows: u32,
+    new: u32,
+    known_in_a_row: u32,
+}
+
+async fn pages(
+    site: &Arc<Site>,
+    server: &Server,
+    depth: Depth,
+    per_page: u32,
+) -> Result<Reached, ScanError> {
+    let Some(outside) = site.servers.get(&server.client.name) else { return Ok(Reached::default()) };
+    let projects: Vec<String> = server.projects.iter().map(|project| project.name.clone()).collect();
+    let mut reached = Reached::default();
+    // Pages drift while new series come in: a series may be seen on two of them.
+    let mut seen = BTreeSet::new();
+    for page in 1..=PAGES_MAX {
+        let found = outside.client.newest(&projects, page, per_page).await?;
+        for error in &found.unusable {
+            tracing::warn!(server = server.client.name, "a listed series cannot be used: {}", super::site::chain(error));
+        }
+        let listings: Vec<Listing> = found.listings.into_iter().filter(|l| seen.insert(l.id)).collect();
+        for listing in &listings {
+            reached.highest = reached.highest.max(Some(listing.id));
+            reached.rows += 1;
+            let known = matches!(depth, Depth::Overlap { watermark, .. } if listing.id <= watermark);
+            reached.known_in_a_row = if known { reached.known_in_a_row + 1 } else { 0 };
+        }
+        reached.new += note(site, server, listings, depth).await?;
+        let far_enough = match depth {
+            Depth::Newest(count) => reached.rows >= count,
+            Depth::Overlap { known, .. } => reached.known_in_a_row >= known,
+        };
+        if far_enough || found.rows < per_page as usize {
+            return Ok(reached);
+        }
+    }
+    tracing::warn!(server = server.client.name, "a look was ended after {PAGES_MAX} pages");
+    Ok(reached)
+}
+
+/// Saves what a page says: new series become records, known ones are looked at.
+async fn note(
+    site: &Site,
+    server: &Server,
+    listings: Vec<Listing>,
+    depth: Depth,
+) -> Result<u32, StoreError> {
+    let now = site.clock.now();
+    let name = server.client.name.clone();
+    let projects: Vec<String> = server.projects.iter().map(|project| project.name.clone()).collect();
+    let patience = patience(server);
+    // The very first look takes the newest so many; what lies behind them is history.
+    let most = if let Depth::Newest(count) = depth { count as usize } else { usize::MAX };
+    let new = site
+        .ledger
+        .with(move |store| {
+            let mut new = 0;
+            for listing in listings.into_iter().take(most) {
+                if !projects.contains(&listing.project) {
+                    continue;
+                }
+                let key = SeriesKey { server: name.clone(), id: listing.id };
+                match store.get(&key)? {
+                    None => {
+                        create(store, key, listing, now)?;
+                        new += 1;
+                    }
+                    Some(record) => observe(store, record, listing, &patience, now)?,
+                }
+            }
+            Ok(new)
+        })
+        .await?;
+    if new > 0 {
+        site.ledger.news.notify_one();
+    }
+    Ok(new)
+}
+
+fn create(store: &mut Store, key: SeriesKey, listing: Listing, now: Timestamp) -> Result<(), StoreError> {
+    let record = Record::new(key, listing, now);
+    store.create(&Save::new(&record, &[Moment { at: now, event: Event::Seen }]))
+}
+
+fn observe(
+    store: &mut Store,
+    before: Record,
+    listing: Listing,
+    patience: &crate::record::decide::Patience,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    // A series that waits is looked at even if nothing changed: time passes for it.
+    if before.listing == listing && !before.due.is_some_and(|due| due <= now) {
+        return Ok(());
+    }
+    let whole = intake::completeness(&listing).into();
+    let mut record = before.clone();
+    let events = record.observe(listing, &whole, patience, now);
+    if record == before {
+        return Ok(());
+    }
+    let moments: Vec<_> = events.into_iter().map(|event| Moment { at: now, event }).collect();
+    store.save(&Save::of(&record, &moments))
+}

@@ -1,0 +1,148 @@
+//! What all tasks of one bridge share, and how their failures are told.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::{Arc, Mutex};
+
+use super::gate::Gate;
+use super::ledger::Ledger;
+use crate::clock::Clock;
+use crate::config::{Config, Project, Server};
+use crate::github::{GitHub, GitHubError};
+use crate::patchwork::{self, PatchworkError};
+use crate::record::Whose;
+use crate::record::Record;
+use crate::record::decide::{Failure, Patience};
+use crate::store::StoreError;
+use crate::trees::Repository;
+
+/// Everything a task needs.
+#[derive(Debug)]
+pub struct Site {
+    /// What the operator wrote.
+    pub config: Config,
+    /// The time.
+    pub clock: Clock,
+    /// The store.
+    pub ledger: Ledger,
+    /// The servers by name.
+    pub servers: BTreeMap<String, Outside>,
+    /// The repository with the trees and the series' commits.
+    pub trees: Repository,
+    /// The workflow, where there is one.
+    pub github: Option<GitHub>,
+    /// The gate to GitHub.
+    pub github_gate: Gate,
+    /// The gate to the mirror.
+    pub mirror_gate: Gate,
+    /// Nothing outside is changed; what would be done is written here.
+    pub dry: Option<Arc<Mutex<Vec<String>>>>,
+}
+
+/// A Patchwork server.
+#[derive(Debug)]
+pub struct Outside {
+    /// What speaks to it.
+    pub client: patchwork::Client,
+    /// Its gate.
+    pub gate: Gate,
+}
+
+/// Why a step was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// It is tried again.
+    #[error("{}", .0.what)]
+    Failed(Failure),
+    /// Nothing can be saved: the bridge has to stop.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Failure> for StepError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// Longest description of a failure.
+const WHAT_MAX: usize = 500;
+
+/// An error with all that lies below it, in one line without control characters.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(error) = below {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        below = error.source();
+    }
+    patchlift_report::clean::line(&text, WHAT_MAX)
+}
+
+/// A failure of ours.
+pub fn ours(what: impl Into<String>) -> Failure {
+    Failure { whose: Whose::Infrastructure, what: what.into(), lasting: false, wide: false, retry_after: None }
+}
+
+impl From<PatchworkError> for StepError {
+    fn from(error: PatchworkError) -> Self {
+        Self::Failed(failed_at_patchwork(&error))
+    }
+}
+
+/// What a failed exchange with a Patchwork server means for a series: never that its patches are bad.
+pub fn failed_at_patchwork(error: &PatchworkError) -> Failure {
+    Failure {
+        lasting: error.kind() == patchwork::Kind::Lasting,
+        wide: error.kind() == patchwork::Kind::Server,
+        retry_after: error.retry_after(),
+        ..ours(chain(error))
+    }
+}
+
+impl From<GitHubError> for StepError {
+    fn from(error: GitHubError) -> Self {
+        let failure =
+            Failure { wide: error.is_wide(), retry_after: error.retry_after(), ..ours(chain(&error)) };
+        Self::Failed(failure)
+    }
+}
+
+impl Site {
+    /// The server of a series; `None`: it is not in the configuration any more.
+    pub fn outside(&self, server: &str) -> Result<&Outside, Failure> {
+        let gone = || Failure { wide: true, ..ours(format!("server {server} is not in the configuration")) };
+        self.servers.get(server).ok_or_else(gone)
+    }
+
+    /// The configuration of a series' server and project.
+    ///
+    /// # Errors
+    /// One of them is not in the configuration any more.
+    pub fn project(&self, record: &Record) -> Result<(&Server, &Project), Failure> {
+        let server = self.config.servers.iter().find(|server| server.client.name == record.key.server);
+        let found = server.and_then(|server| {
+            let project = server.projects.iter().find(|project| project.name == record.listing.project)?;
+            Some((server, project))
+        });
+        let gone = || {
+            let project = &record.listing.project;
+            let what = format!("project {project} of {} is not in the configuration", record.key.server);
+            Failure { wide: true, ..ours(what) }
+        };
+        found.ok_or_else(gone)
+    }
+
+    /// Says what would be done, where nothing is to be done. `false`: do it.
+    pub fn only_says(&self, what: impl FnOnce() -> String) -> bool {
+        let Some(dry) = &self.dry else { return false };
+        dry.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(what());
+        true
+    }
+}
+
+/// How patient the bridge is with a server.
+pub fn patience(server: &Server) -> Patience {
+    Patience { poll: server.poll, settle: server.settle, give_up_after: server.give_up_after }
+}

@@ -1,0 +1,132 @@
+//! Starts a series' run on GitHub, or finds the one that was started.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::ledger::{Change, Stand};
+use super::site::{Site, StepError, ours};
+use crate::github::{GitHub, RunView};
+use crate::record::state::{Applied, Run};
+use crate::record::{Record, State};
+
+/// A run that was asked for shows in GitHub's list after this many looks; otherwise the request was lost. GitHub
+/// promises no time; the list was never more than seconds behind.
+const LOOKS_FOR_A_LOST_RUN: u32 = 4;
+
+/// Starts the run of a series that has its box.
+pub(super) async fn start(site: &Site, mut record: Record) -> Result<Change, StepError> {
+    let State::Starting { applied, run } = record.state.clone() else {
+        return Ok(Change::of(record, vec![]));
+    };
+    let Some(github) = &site.github else { return Err(ours("there is no [github] in the configuration").into()) };
+    let now = site.clock.now();
+    if let Some(asked) = run.asked {
+        // It was asked for, and what came of it is not known.
+        if let Some(view) = github.find_run(&run.run_key, asked).await? {
+            return Ok(running(record, applied, run, &view, site));
+        }
+        let settings = site.config.github.as_ref();
+        let poll = settings.map_or(Duration::from_secs(30), |settings| settings.poll);
+        if now < asked + poll * LOOKS_FOR_A_LOST_RUN {
+            record.due = Some(now + poll);
+            return Ok(Change::of(record, vec![]));
+        }
+    }
+    if site.only_says(|| format!("{}: start a run on {}", record.key, run.on)) {
+        record.due = None;
+        return Ok(Change::of(record, vec![]));
+    }
+    // Saved before it is asked for: from here on a run of that name may be there.
+    let mut asked = record.clone();
+    let run = Run { asked: Some(now), ..run };
+    asked.state = State::Starting { applied: applied.clone(), run: run.clone() };
+    if !site.ledger.commit(Stand::of(&record), Change::of(asked.clone(), vec![]), None).await? {
+        return Ok(Change::of(asked, vec![]));
+    }
+    match github.dispatch(&inputs(github, &record, &applied, &run)).await {
+        Ok(Some(id)) => {
+            let view = github.run(id).await.unwrap_or_else(|_| RunView::just_asked(id));
+            Ok(running(asked, applied, run, &view, site))
+        }
+        // The answer does not say which run it is: it is looked for by its name.
+        Ok(None) => {
+            asked.due = Some(now + Duration::from_secs(2).min(poll_of(site)));
+            Ok(Change::of(asked, vec![]))
+        }
+        Err(error) if error.surely_nothing_happened() => {
+            asked.state = State::Starting { applied, run: Run { asked: None, ..run } };
+            site.ledger.commit(Stand::of(&asked), Change::of(asked.clone(), vec![]), None).await?;
+            Err(error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn poll_of(site: &Site) -> Duration {
+    site.config.github.as_ref().map_or(Duration::from_secs(30), |settings| settings.poll)
+}
+
+fn running(mut record: Record, applied: Applied, run: Run, view: &RunView, site: &Site) -> Change {
+    let run = Run {
+        id: Some(view.id),
+        url: view.url.clone(),
+        status: view.status.clone(),
+        started: view.started,
+        ..run
+    };
+    let words = format!("run {} for {}", view.id, run.on);
+    let now = site.clock.now();
+    let event = record.enter(State::Running { applied, run }, words, now);
+    record.due = Some(now + poll_of(site));
+    Change::of(record, vec![event])
+}
+
+/// What the workflow is given: its name, where the commits are, and what `patchlift series --json` prints.
+fn inputs(github: &GitHub, record: &Record, applied: &Applied, run: &Run) -> BTreeMap<String, String> {
+    let text = record.text.as_ref();
+    let count = applied.commits.len();
+    let commits: Vec<_> = applied
+        .commits
+        .iter()
+        .enumerate()
+        .map(|(at, commit)| {
+            let name = record.listing.patches.get(at).map_or("", |patch| patch.name.as_str());
+            json!({ "commit": commit, "patch": at + 1, "of": count, "subject": title_of(name), "merged": false })
+        })
+        .collect();
+    let submitter = &record.listing.submitter;
+    let first = record.listing.cover.as_ref().or(record.listing.patches.first());
+    let series = json!({
+        "result": "applied",
+        "series": {
+            "id": record.key.to_string(),
+            "title": text.map_or("", |text| text.title.as_str()),
+            "version": record.listing.version,
+            "author": format!("{} <{}>", submitter.name, submitter.email),
+            "message_id": first.map(|first| first.msgid.as_str()),
+            "url": record.listing.web_url,
+        },
+        "base": { "branch": applied.base.name, "commit": applied.base.commit },
+        "branch": applied.branch,
+        "tip": applied.tip,
+        "tree": applied.tree,
+        "commits": commits,
+    });
+    [
+        ("run_key", run.run_key.clone()),
+        ("repository", github.mirror().to_owned()),
+        ("series", series.to_string()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
+/// `Fix it` of `[v2,2/3] Fix it`.
+fn title_of(name: &str) -> &str {
+    match name.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((_, title)) => title.trim(),
+        None => name,
+    }
+}

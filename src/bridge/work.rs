@@ -1,0 +1,108 @@
+//! One step of one series: written down, taken, saved.
+
+use std::sync::Arc;
+
+use super::ledger::{Change, Stand};
+use super::site::{Site, StepError, ours};
+use super::{apply, follow, freeze, look, post, start};
+use crate::listing::SeriesKey;
+use crate::record::Record;
+use crate::record::decide::{Failure, Step, next_step};
+use crate::store::StoreError;
+
+/// Does what is due for a series: its step, then its checks.
+///
+/// # Errors
+/// The store failed; everything else is noted in the series' record.
+pub async fn work(site: Arc<Site>, key: SeriesKey) -> Result<(), StoreError> {
+    let now = site.clock.now();
+    let due = |record: &Record| record.due.is_some_and(|due| due <= now);
+    let Some(record) = site.ledger.get(&key).await? else { return Ok(()) };
+    if due(&record) {
+        match next_step(&record.state) {
+            Some(step) => take(&site, record, step).await?,
+            None => site.ledger.edit(&key, None, |record, _| forget_due(record)).await?,
+        }
+    }
+    let Some(record) = site.ledger.get(&key).await? else { return Ok(()) };
+    if record.publish_at.is_some_and(|at| at <= now) {
+        post::post(&site, record).await?;
+    }
+    Ok(())
+}
+
+fn forget_due(record: &mut Record) -> Vec<crate::record::Event> {
+    record.due = None;
+    vec![]
+}
+
+async fn take(site: &Arc<Site>, record: Record, step: Step) -> Result<(), StoreError> {
+    let stand = Stand::of(&record);
+    if let Some(until) = closed(site, &record, step) {
+        let mut later = record;
+        later.due = Some(until);
+        site.ledger.commit(stand, Change::of(later, vec![]), None).await?;
+        return Ok(());
+    }
+    let intent = site.ledger.begin(&record.key, step.words()).await?;
+    // On its own task, so that a fault in the program parks one series and stops no other.
+    let task = {
+        let (site, record) = (Arc::clone(site), record.clone());
+        tokio::spawn(async move { act(&site, record, step).await })
+    };
+    let result = match task.await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => Err(Failure { lasting: true, ..ours("a fault in patchlift itself") }.into()),
+        Err(_) => std::future::pending().await,
+    };
+    match result {
+        Ok(change) => {
+            opened(site, &record, step);
+            site.ledger.commit(stand, change, Some(intent)).await?;
+        }
+        Err(StepError::Store(error)) => return Err(error),
+        Err(StepError::Failed(failure)) => {
+            let mut record = record;
+            let now = site.clock.now();
+            tracing::warn!(series = %record.key, step = step.words(), "{}", failure.what);
+            let events = record.fail(step.words(), &failure, now);
+            if failure.wide
+                && let Some(gate) = gate(site, &record, step)
+            {
+                record.due = Some(gate.failed(failure.retry_after, now));
+            }
+            site.ledger.commit(stand, Change::of(record, events), Some(intent)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The gate a step has to pass.
+fn gate<'s>(site: &'s Site, record: &Record, step: Step) -> Option<&'s super::gate::Gate> {
+    match step {
+        Step::Look | Step::Freeze => site.servers.get(&record.key.server).map(|outside| &outside.gate),
+        Step::Start | Step::Follow | Step::Cancel => Some(&site.github_gate),
+        Step::Apply => None,
+    }
+}
+
+fn closed(site: &Site, record: &Record, step: Step) -> Option<jiff::Timestamp> {
+    gate(site, record, step)?.closed(site.clock.now())
+}
+
+fn opened(site: &Site, record: &Record, step: Step) {
+    if let Some(gate) = gate(site, record, step) {
+        gate.worked();
+    }
+}
+
+async fn act(site: &Arc<Site>, record: Record, step: Step) -> Result<Change, StepError> {
+    match step {
+        Step::Look => look::look(site, record).await,
+        Step::Freeze => freeze::freeze(site, record).await,
+        Step::Apply => apply::apply(site, record).await,
+        Step::Start => start::start(site, record).await,
+        Step::Follow => follow::follow(site, record).await,
+        Step::Cancel => follow::cancel(site, record).await,
+    }
+}
