@@ -9,6 +9,7 @@ pub mod commit;
 mod files;
 mod history;
 mod image;
+mod lone_renames;
 pub mod made_for;
 pub mod objects;
 pub mod pack;

@@ -16,7 +16,7 @@ use super::objects::Objects;
 use super::refusal::{Reason, Refusal, Stop};
 use super::three_way::{Outcome, Sides};
 use super::tree::{Entry, FILE, Tree, type_bits};
-use super::{history, renames};
+use super::{history, lone_renames, renames};
 use crate::bytes::shown;
 use crate::patch::FilePatch;
 
@@ -136,18 +136,25 @@ fn ask_git(objects: &Objects<'_>, sides: &mut Sides<'_>) -> io::Result<Result<Ou
         std::fs::create_dir_all(dir.path().join("info"))?;
         std::fs::write(dir.path().join("info/attributes"), &*text)?;
     }
+    let mut trees = [sides.ancestor.clone(), ours, sides.theirs.clone()];
+    let lone = lone_renames::take_out(dir.path(), &store, objects, &mut trees)?;
     let mut commits = Vec::new();
-    for tree in [&mut sides.ancestor, &mut ours, &mut sides.theirs] {
-        let id = tree.write(objects).map_err(io::Error::other)?;
-        commits.push(commit(&store, objects, tree, id)?);
+    for tree in &mut trees {
+        commits.push(commit(&store, objects, tree)?);
     }
-    let output = run(dir.path(), &commits)?;
+    let output = merge_tree(dir.path(), &commits)?;
     let fields: Vec<&[u8]> = output.stdout.split(|&b| b == 0).collect();
     match output.code {
         Some(0) => {
+            if let Some(file) = hidden_conflict(&fields) {
+                return Ok(Err(Refusal::of(file, Reason::MergeConflict).into()));
+            }
             let id = std::str::from_utf8(fields[0]).ok().and_then(|hex| Oid::from_str(hex).ok());
             let id = id.ok_or_else(|| io::Error::other("git merge-tree gave no tree"))?;
-            take_over(objects, &store, id, &mut ours)
+            let [_, ours, _] = &mut trees;
+            let mut outcome = take_over(objects, &store, id, ours)?;
+            outcome.extend(lone);
+            Ok(Ok(outcome))
         }
         Some(1) => Ok(Err(conflict(&fields).into())),
         _ => Err(io::Error::other("git merge-tree failed")),
@@ -168,6 +175,23 @@ fn conflict(fields: &[&[u8]]) -> Refusal {
         Reason::MergeConflict
     };
     Refusal::of(file, reason)
+}
+
+/// The file that git calls merged although it has put conflict markers into it: it merges a renamed file first, and
+/// the result, markers and all, with the file that stands at the new name.
+///
+/// After the tree and an empty field come messages: how many paths, the paths, the kind, the text.
+fn hidden_conflict<'a>(fields: &[&'a [u8]]) -> Option<&'a [u8]> {
+    let mut rest = fields.get(2..)?;
+    loop {
+        let (count, after) = rest.split_first()?;
+        let count: usize = std::str::from_utf8(count).ok()?.parse().ok()?;
+        let (paths, after) = after.split_at_checked(count)?;
+        if after.first()?.starts_with(b"CONFLICT (") {
+            return Some(paths.first().copied().unwrap_or_default());
+        }
+        rest = after.get(2..)?;
+    }
 }
 
 fn borrowing_repository(dir: &Path, from: &Repository) -> Result<Repository, git2::Error> {
@@ -200,36 +224,47 @@ fn small_ours(objects: &Objects<'_>, sides: &mut Sides<'_>) -> Result<Tree, Stop
     Ok(small)
 }
 
-/// Writes a small tree with what only memory has of it, and a commit that holds it.
-fn commit(store: &Repository, objects: &Objects<'_>, tree: &mut Tree, id: Oid) -> io::Result<Oid> {
+/// Writes a small tree with what only memory has of it.
+pub(super) fn store_tree(store: &Repository, objects: &Objects<'_>, tree: &mut Tree) -> io::Result<Oid> {
+    let id = tree.write(objects).map_err(io::Error::other)?;
+    let odb = store.odb().map_err(io::Error::other)?;
+    for (kind, content) in tree.objects_in_memory(objects) {
+        odb.write(kind, &content).map_err(io::Error::other)?;
+    }
+    Ok(id)
+}
+
+/// Writes a small tree and a commit that holds it.
+fn commit(store: &Repository, objects: &Objects<'_>, tree: &mut Tree) -> io::Result<Oid> {
+    let id = store_tree(store, objects, tree)?;
     let write = || -> Result<Oid, git2::Error> {
-        let odb = store.odb()?;
-        for (kind, content) in tree.objects_in_memory(objects) {
-            odb.write(kind, &content)?;
-        }
         let who = Signature::new("patchlift", "patchlift@localhost", &Time::new(0, 0))?;
         store.commit(None, &who, &who, "side", &store.find_tree(id)?, &[])
     };
     write().map_err(io::Error::other)
 }
 
-struct Output {
-    code: Option<i32>,
-    stdout: Vec<u8>,
+/// How a git process ended, and what it said.
+pub(super) struct Output {
+    pub(super) code: Option<i32>,
+    pub(super) stdout: Vec<u8>,
 }
 
-fn run(dir: &Path, commits: &[Oid]) -> io::Result<Output> {
+fn merge_tree(dir: &Path, commits: &[Oid]) -> io::Result<Output> {
+    let merge_base = format!("--merge-base={}", commits[0]);
+    let (ours, theirs) = (commits[1].to_string(), commits[2].to_string());
+    run(dir, &["merge-tree", "--write-tree", "--messages", "--name-only", "-z", &merge_base, &ours, &theirs])
+}
+
+/// Runs git in the repository `dir`, with nothing of the user's configuration.
+pub(super) fn run(dir: &Path, args: &[&str]) -> io::Result<Output> {
     let mut command = Command::new("git");
     command.arg("--git-dir").arg(dir);
     // As `git am` merges: renames yes, directory renames no.
     for setting in ["merge.renames=true", "merge.directoryRenames=false", "merge.renameLimit=7000"] {
         command.args(["-c", setting]);
     }
-    command.args(["merge-tree", "--write-tree", "--name-only", "-z"]);
-    command
-        .arg(format!("--merge-base={}", commits[0]))
-        .arg(commits[1].to_string())
-        .arg(commits[2].to_string());
+    command.args(args);
     command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("LC_ALL", "C");
     for name in [
         "GIT_DIR",
@@ -250,7 +285,7 @@ fn run(dir: &Path, commits: &[Oid]) -> io::Result<Output> {
         if Instant::now() > end {
             child.kill()?;
             child.wait()?;
-            return Err(io::Error::other("git merge-tree took too long"));
+            return Err(io::Error::other("git took too long"));
         }
         std::thread::sleep(Duration::from_millis(1));
     };
@@ -262,12 +297,7 @@ fn run(dir: &Path, commits: &[Oid]) -> io::Result<Output> {
 }
 
 /// Takes the merged tree's files over into our own objects.
-fn take_over(
-    objects: &Objects<'_>,
-    store: &Repository,
-    tree: Oid,
-    ours: &mut Tree,
-) -> io::Result<Result<Outcome, Stop>> {
+fn take_over(objects: &Objects<'_>, store: &Repository, tree: Oid, ours: &mut Tree) -> io::Result<Outcome> {
     let odb = store.odb().map_err(io::Error::other)?;
     let mut merged = BTreeMap::new();
     let tree = store.find_tree(tree).map_err(io::Error::other)?;
@@ -288,7 +318,7 @@ fn take_over(
         }
         outcome.push((path, Some(entry)));
     }
-    Ok(Ok(outcome))
+    Ok(outcome)
 }
 
 fn leaves(

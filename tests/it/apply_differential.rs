@@ -54,12 +54,10 @@ fn random_series_give_gits_commits() {
     for seed in first..first + cases(40) {
         match Case::new(seed, &repo).compare(&repo) {
             Ok(outcome) => counts[outcome as usize] += 1,
-            Err(text) => wrong.push(text),
-        }
-    }
-    if let Ok(folder) = std::env::var("PATCHLIFT_DIFFERENTIAL_KEEP") {
-        for (number, text) in wrong.iter().enumerate() {
-            std::fs::write(format!("{folder}/{number}"), text).unwrap();
+            Err(text) => {
+                keep(&repo, seed, &text);
+                wrong.push(text);
+            }
         }
     }
     let [applied, already, refused, hazard] = counts;
@@ -73,6 +71,14 @@ fn random_series_give_gits_commits() {
         wrong.iter().min_by_key(|text| text.len()).unwrap()
     );
     assert!(cases(40) < 20 || (applied > 0 && refused > 0), "the cases are too uniform");
+}
+
+/// What differs, and the history it came from, for a closer look.
+fn keep(repo: &GitRepo, seed: u64, text: &str) {
+    let Ok(folder) = std::env::var("PATCHLIFT_DIFFERENTIAL_KEEP") else { return };
+    std::fs::write(format!("{folder}/{seed}"), text).unwrap();
+    let history = ["refs/case/base", "refs/case/topic", "refs/case/target"];
+    repo.git(&[&["bundle", "create", "-q", &format!("{folder}/{seed}.bundle")], &history[..]].concat());
 }
 
 struct Case {
@@ -127,17 +133,19 @@ impl Case {
             "--committer-date",
             "1700000000 +0000",
         ]);
-        match (&git, ours.code) {
-            (Ok(commits), 0) if *commits == our_commits(&ours) => Ok(Outcome::Applied),
-            (Ok(commits), 4) if commits.is_empty() => Ok(Outcome::Already),
-            (Err(_), 2 | 3) => Ok(Outcome::Refused),
-            (Err(said), 0 | 4) if blames_a_similar_file(said) => Ok(Outcome::Hazard),
+        match (&git.commits, ours.code) {
+            (Some(commits), 0) if *commits == our_commits(&ours) => Ok(Outcome::Applied),
+            (Some(commits), 4) if commits.is_empty() => Ok(Outcome::Already),
+            (None, 2 | 3) => Ok(Outcome::Refused),
+            (None, 0 | 4) if blames_a_similar_file(&git.said) => Ok(Outcome::Hazard),
             // Git itself breaks down on some damaged headers.
-            (Err(said), _) if said.contains("Assertion") => Ok(Outcome::Hazard),
-            (Ok(_), 3) if ours.stdout.contains("a similar file is not taken for it") => Ok(Outcome::Hazard),
-            (Ok(_), 3) if ours.stdout.contains("date cannot be read: \\\"\\\"") => Ok(Outcome::Hazard),
+            (None, _) if git.said.contains("Assertion") => Ok(Outcome::Hazard),
+            (Some(_), 3) if ours.stdout.contains("a similar file is not taken for it") => Ok(Outcome::Hazard),
+            (Some(_), 3) if ours.stdout.contains("date cannot be read: \\\"\\\"") => Ok(Outcome::Hazard),
             // Git leaves the file out and commits the rest.
-            (Ok(_), 3) if ours.stdout.contains("corrupt binary change") => Ok(Outcome::Hazard),
+            (Some(_), 3) if ours.stdout.contains("corrupt binary change") => Ok(Outcome::Hazard),
+            // Git commits the file with the conflict's markers in it.
+            (Some(_), 3) if git.said.contains("CONFLICT (rename/add)") => Ok(Outcome::Hazard),
             _ => Err(format!(
                 "seed {} {:?}\n#### mails\n{}\n#### ours\n{}{}\n#### git's\n{git:?}",
                 self.seed,
@@ -160,20 +168,27 @@ fn our_commits(ran: &Ran) -> Vec<String> {
     json["commits"].as_array().unwrap().iter().map(|c| c["commit"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The commits that `git am -3` makes, or what it says.
-fn git_am(repo: &GitRepo, mails: &str) -> Result<Vec<String>, String> {
+/// How `git am -3` ends.
+#[derive(Debug)]
+struct Gits {
+    /// The commits it makes; `None`: it fails.
+    commits: Option<Vec<String>>,
+    said: String,
+}
+
+fn git_am(repo: &GitRepo, mails: &str) -> Gits {
     // What a refused series leaves, and a git that died in the middle of a merge.
     let _ = std::fs::remove_dir_all(repo.path().join(".git/rebase-apply"));
     let _ = std::fs::remove_file(repo.path().join(".git/index.lock"));
     repo.git(&["checkout", "-q", "-f", "--detach", "refs/case/target"]);
     repo.git(&["clean", "-ffdxq"]);
     let output = repo.command().args(["am", "-3", mails]).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     if !output.status.success() {
-        let said = [output.stdout, output.stderr].concat();
-        return Err(String::from_utf8_lossy(&said).into_owned());
+        return Gits { commits: None, said };
     }
     let commits = repo.git(&["rev-list", "--reverse", "refs/case/target..HEAD"]);
-    Ok(commits.lines().map(str::to_owned).collect())
+    Gits { commits: Some(commits.lines().map(str::to_owned).collect()), said }
 }
 
 /// Does to mails what mailers, people and bad disks do.

@@ -49,6 +49,48 @@ fn a_patch_that_renames_a_changed_file_is_merged_alike_with_and_without_git() {
     assert_eq!(answers[0]["tip"], answers[1]["tip"]);
 }
 
+/// Seed 104639 of the random histories.
+#[test]
+fn a_renamed_file_is_not_taken_for_a_deleted_one_that_is_less_like_it() {
+    let half: Vec<(usize, &str)> = (1..=12).map(|at| (at, "other")).collect();
+    let repo = GitRepo::with(&[("a", &lines(&[])), ("gone", &lines(&half))]);
+    let base = repo.git(&["rev-parse", "HEAD"]);
+    repo.git(&["rm", "-q", "gone"]);
+    repo.git(&["mv", "a", "b"]);
+    repo.write("b", &lines(&[(5, "five")]));
+    repo.commit("move it");
+    let mails = repo.format_patch(&base, &["-M"]);
+    repo.git(&["reset", "-q", "--hard", &base]);
+    repo.git(&["rm", "-q", "gone"]);
+    repo.commit("nobody needs it");
+    for with_git in [true, false] {
+        let answer = apply(&repo, &mails, with_git);
+        assert_eq!(answer["result"], "applied", "{answer}");
+        let tip = answer["tip"].as_str().unwrap();
+        assert_eq!(repo.git(&["ls-tree", "--name-only", tip]), "b");
+        assert_eq!(repo.git(&["show", &format!("{tip}:b")]), lines(&[(5, "five")]).trim_end());
+    }
+}
+
+/// Seed 107142: `git am` up to 2.49 commits such a file with conflict markers in it.
+#[test]
+fn a_rename_onto_a_file_of_the_base_is_a_conflict() {
+    let repo = GitRepo::with(&[("a", "one\ntwo\n")]);
+    let base = repo.git(&["rev-parse", "HEAD"]);
+    repo.git(&["mv", "a", "b"]);
+    repo.write("b", "one\ntwo\nthree\n");
+    repo.commit("move it");
+    let mails = repo.format_patch(&base, &["-M"]);
+    repo.git(&["reset", "-q", "--hard", &base]);
+    repo.write("a", "one\ntwo\nother\n");
+    repo.write("b", "");
+    repo.commit("a file in its place");
+    for with_git in [true, false] {
+        let answer = apply(&repo, &mails, with_git);
+        assert_eq!((&answer["result"], &answer["file"]), (&"conflict".into(), &"b".into()), "{answer}");
+    }
+}
+
 #[test]
 fn a_file_that_the_base_renamed_is_found_in_its_history() {
     let repo = GitRepo::with(&[("a", &lines(&[])), ("other", &lines(&[(1, "one")]))]);
