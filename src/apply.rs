@@ -13,7 +13,7 @@ mod lone_renames;
 pub mod made_for;
 pub mod objects;
 pub mod pack;
-mod paths;
+pub(crate) mod paths;
 pub mod refusal;
 mod renames;
 mod structural;
