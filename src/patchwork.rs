@@ -1,9 +1,28 @@
 //! The client of a Patchwork server. The only place that knows its JSON.
+//!
+//! In reading order: [`Client`] puts the questions, `json` reads what the server says of things, `wire` does the
+//! HTTP, [`recording`] keeps exchanges and plays them again. Nothing is tried twice in here: whoever asks knows what
+//! is worth a second try, and [`PatchworkError::kind`] tells him what failed.
+
+mod answers;
+mod client;
+mod error;
+mod exchange;
+mod json;
+pub mod recording;
+mod wire;
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 use url::Url;
+
+pub use answers::{Found, Page, PatchText, PostedCheck, Project};
+pub use client::Client;
+pub use error::{Kind, PatchworkError};
+pub use exchange::{Asked, Method};
+pub use recording::{Recording, RecordingError};
+pub use wire::{SetupError, WireError};
 
 /// How one server is talked to.
 #[derive(Debug, Clone)]

@@ -114,7 +114,7 @@ pub enum Problem {
 }
 
 /// "patch 2", "patches 2, 4 and 5".
-fn numbers(list: &[u32]) -> String {
+pub(crate) fn numbers(list: &[u32]) -> String {
     // More than ten numbers tell nobody more.
     let shown: Vec<String> = list.iter().take(10).map(ToString::to_string).collect();
     match shown.as_slice() {
