@@ -16,6 +16,7 @@ pub mod command;
 pub mod config;
 pub mod date;
 pub mod exit;
+mod git_process;
 pub mod github;
 pub mod input;
 pub mod intake;

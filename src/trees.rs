@@ -1,6 +1,19 @@
 //! Upstream trees: fetched, and what is known of them.
+//!
+//! One bare repository holds all of them, and the commits that are made of series: [`Repository`]. [`fetch`] brings a
+//! tree up to date; [`authors`] counts who wrote how much of it. Branches are `refs/trees/<tree>/<branch>`.
+
+pub mod authors;
+pub mod fetch;
+mod look_up;
+mod repository;
+mod upkeep;
 
 use std::time::Duration;
+
+pub use crate::git_process::{BadAddress, Limits};
+pub use fetch::{Fetched, Moved, TreeError};
+pub use repository::Repository;
 
 /// One upstream repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,4 +26,11 @@ pub struct Settings {
     pub branches: Vec<String>,
     /// How often it is fetched.
     pub fetch_every: Duration,
+}
+
+impl Settings {
+    /// The base's name, `powerpc/next`.
+    pub fn base(&self, branch: &str) -> String {
+        format!("{}/{branch}", self.name)
+    }
 }
