@@ -1,1 +1,83 @@
 //! `patchlift.toml`: what is written, checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{bases, github, mirror, patchwork, policy, queue, trees};
+
+/// A checked configuration: every name in it refers to something, every number is in its range.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// Where the store and the repository lie.
+    pub state_dir: PathBuf,
+    /// Who commits: name and address.
+    pub committer: (String, String),
+    /// The Patchwork servers; at least one.
+    pub servers: Vec<Server>,
+    /// The upstream trees; at least one.
+    pub trees: Vec<trees::Settings>,
+    /// Where branches are pushed to; without one they stay in the bridge's own repository.
+    pub mirror: Option<mirror::Settings>,
+    /// How the workflow is run; without it nothing is run.
+    pub github: Option<github::Settings>,
+    /// The boxes.
+    pub boxes: Vec<queue::TestBox>,
+    /// Steps at the same time.
+    pub at_once: usize,
+}
+
+/// One Patchwork server and what is wanted of it.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// How it is talked to.
+    pub client: patchwork::Settings,
+    /// How often it is asked for new series.
+    pub poll: Duration,
+    /// How long a series has to look the same before it is taken.
+    pub settle: Duration,
+    /// An incomplete series is given up after this time.
+    pub give_up_after: Duration,
+    /// How many of the newest series are taken at the very first look.
+    pub backlog: u32,
+    /// So many known series in a row end a look.
+    pub overlap: u32,
+    /// How often everything that is open is compared with the server.
+    pub reconcile_every: Duration,
+    /// The projects that are watched; at least one.
+    pub projects: Vec<Project>,
+}
+
+/// One project of a server.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// Its `link_name`.
+    pub name: String,
+    /// What its series are tried on, in order; each rule's `rev` is `tree/branch`.
+    pub bases: Vec<bases::Rule>,
+    /// The commit a series names as its base is tried first.
+    pub use_base_commit: bool,
+    /// Which patches get checks.
+    pub checks: ChecksOn,
+    /// Checks are called `<context>-apply` and `<context>-kvm`.
+    pub check_context: String,
+    /// Who may run, and what.
+    pub rules: policy::Rules,
+    /// What a box must be for its series.
+    pub labels: Vec<String>,
+    /// The priority its series begin with.
+    pub priority: i32,
+}
+
+/// Which patches of a series get checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChecksOn {
+    /// Every patch.
+    All,
+    /// The last one, by number.
+    Last,
+    /// None: nothing is posted.
+    None,
+}
