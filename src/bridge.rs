@@ -1,1 +1,201 @@
-//! The loop: observe, decide, save, act, save.
+//! The loop: observe, decide, save, act, save. One series that fails never stops another.
+//!
+//! In reading order: [`ledger`] is the store as tasks use it, [`site`] what they share, [`work`] takes one step of one
+//! series; `look`, `freeze`, `apply`, `start`, `follow` and `post` are the steps. [`errands`] is what is done for many
+//! series at once: looking at the servers' newest, fetching trees, pushing, giving boxes, answering people.
+
+mod apply;
+pub mod errands;
+mod follow;
+mod freeze;
+mod gate;
+pub mod ledger;
+mod look;
+mod post;
+mod push;
+pub mod site;
+mod start;
+mod work;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::task::JoinSet;
+
+use crate::listing::SeriesKey;
+use crate::record::{Record, State};
+use crate::store::StoreError;
+use errands::{Errand, Errands};
+use site::Site;
+
+/// When a run of the loop ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Never.
+    Stopped,
+    /// When nothing is left to do but to wait for others: mails, runs, people, failures to pass.
+    Idle,
+}
+
+/// How often people's requests are looked for.
+const REQUESTS: Duration = Duration::from_millis(500);
+
+/// A step that was begun so often in a row and never ended kills the bridge: its series is parked. Sudden ends of
+/// other causes hit one step of one series that often hardly ever.
+const DEATHS: u32 = 10;
+
+/// Due series that are looked at in one turn.
+const AT_ONCE_READ: u32 = 200;
+
+/// The running bridge.
+pub struct Bridge {
+    site: Arc<Site>,
+    errands: Errands,
+    tasks: JoinSet<Result<Done, StoreError>>,
+    busy: HashSet<SeriesKey>,
+    until: Until,
+    only: Option<SeriesKey>,
+}
+
+/// What a task has done.
+enum Done {
+    Series(SeriesKey),
+    Errand(Errand, errands::Next),
+}
+
+impl Bridge {
+    /// A bridge that is about to run.
+    pub fn new(site: Arc<Site>, until: Until) -> Self {
+        let errands = Errands::of(&site);
+        Self { site, errands, tasks: JoinSet::new(), busy: HashSet::new(), until, only: None }
+    }
+
+    /// Works on this series only, and looks for no others.
+    #[must_use]
+    pub fn only(mut self, key: SeriesKey) -> Self {
+        self.errands.without_looks();
+        self.only = Some(key);
+        self
+    }
+
+    /// Runs until it is idle, or for ever. Dropping the future stops everything in the middle; the next run goes on
+    /// from what is saved.
+    ///
+    /// # Errors
+    /// Nothing can be saved.
+    pub async fn run(mut self) -> Result<(), StoreError> {
+        self.park_killers().await?;
+        loop {
+            let now = self.site.clock.now();
+            self.begin_errands(now);
+            let wake = self.begin_series(now).await?;
+            if self.until == Until::Idle && self.is_idle().await? {
+                return Ok(());
+            }
+            self.wait(wake).await?;
+        }
+    }
+
+    /// Parks series whose step has ended the bridge again and again.
+    async fn park_killers(&self) -> Result<(), StoreError> {
+        let intents = self.site.ledger.with(|store| store.open_intents()).await?;
+        for intent in intents.into_iter().filter(|intent| intent.times >= DEATHS) {
+            let reason = format!("{} ended patchlift {} times in a row", intent.step, intent.times);
+            let edit = move |record: &mut Record, now| {
+                if matches!(record.state, State::Parked { .. }) { vec![] } else { vec![record.park(reason, now)] }
+            };
+            self.site.ledger.edit(&intent.key, None, edit).await?;
+            self.site.ledger.with(move |store| store.drop_intent(intent.id)).await?;
+        }
+        Ok(())
+    }
+
+    fn begin_errands(&mut self, now: Timestamp) {
+        for errand in self.errands.due(now) {
+            let site = Arc::clone(&self.site);
+            self.tasks.spawn(async move {
+                let next = errands::run(&site, &errand).await?;
+                Ok(Done::Errand(errand, next))
+            });
+        }
+    }
+
+    /// Starts work on series that are due, as many as may be worked on at once. Gives the next time at which one is.
+    async fn begin_series(&mut self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let free = self.site.config.at_once.saturating_sub(self.busy.len());
+        if free == 0 {
+            return Ok(None);
+        }
+        let due: Vec<Record> = match self.only.clone() {
+            Some(key) => self.site.ledger.get(&key).await?.into_iter().collect(),
+            None => self.site.ledger.with(move |store| store.due(now, AT_ONCE_READ)).await?,
+        };
+        let later = due.iter().filter_map(Record::wakes).filter(|wakes| *wakes > now).min();
+        let mut waiting = due
+            .into_iter()
+            .filter(|record| record.wakes().is_some_and(|wakes| wakes <= now))
+            .map(|record| record.key)
+            .filter(|key| !self.busy.contains(key))
+            .collect::<Vec<_>>();
+        waiting.truncate(free);
+        for key in waiting {
+            self.busy.insert(key.clone());
+            let site = Arc::clone(&self.site);
+            self.tasks.spawn(async move {
+                work::work(site, key.clone()).await?;
+                Ok(Done::Series(key))
+            });
+        }
+        match later {
+            Some(later) => Ok(Some(later)),
+            None => self.site.ledger.with(move |store| store.next_due_after(now)).await,
+        }
+    }
+
+    /// Waits until a task ends, something was written, or something is due.
+    async fn wait(&mut self, wake: Option<Timestamp>) -> Result<(), StoreError> {
+        let now = self.site.clock.now();
+        let wake = [wake, self.errands.next()].into_iter().flatten().min().unwrap_or(now + REQUESTS);
+        let news = Arc::clone(&self.site.ledger.news);
+        let idle = self.tasks.is_empty();
+        tokio::select! {
+            done = self.tasks.join_next(), if !idle => match done {
+                Some(Ok(Ok(Done::Series(key)))) => { self.busy.remove(&key); }
+                Some(Ok(Ok(Done::Errand(errand, next)))) => self.errands.done(&errand, next),
+                Some(Ok(Err(error))) => return Err(error),
+                // A panic in the frame of a step or errand, where nothing can be saved about it.
+                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Some(Err(_)) | None => {}
+            },
+            () = news.notified() => {}
+            // A replayed clock moves on only when nothing is under way.
+            () = self.site.clock.wait_until(wake), if idle || !self.site.clock.is_replayed() => {}
+        }
+        Ok(())
+    }
+
+    /// Is nothing left but waiting for others?
+    async fn is_idle(&self) -> Result<bool, StoreError> {
+        if !self.tasks.is_empty() || !self.errands.all_done_once() {
+            return Ok(false);
+        }
+        let open = match &self.only {
+            Some(key) => self.site.ledger.get(key).await?.into_iter().collect(),
+            None => self.site.ledger.with(|store| store.unfinished()).await?,
+        };
+        Ok(!open.iter().any(goes_on_by_itself))
+    }
+}
+
+/// Will this series get on within moments, without anybody else?
+fn goes_on_by_itself(record: &Record) -> bool {
+    let healthy = record.trouble.is_none();
+    let moving = matches!(
+        record.state,
+        State::Settling { .. } | State::Whole | State::Ready | State::Applied { .. }
+    );
+    let unsaid = record.publish_at.is_some() && record.unposted.is_none();
+    (healthy && moving && record.due.is_some() | matches!(record.state, State::Applied { .. })) || unsaid
+}
