@@ -5,12 +5,14 @@
 //! series at once: looking at the servers' newest, fetching trees, pushing, giving boxes, answering people.
 
 mod apply;
+pub mod decisions;
 pub mod errands;
 mod follow;
 mod freeze;
 mod gate;
 pub mod ledger;
 mod look;
+pub mod open;
 mod post;
 mod push;
 pub mod site;
@@ -37,6 +39,8 @@ pub enum Until {
     Stopped,
     /// When nothing is left to do but to wait for others: mails, runs, people, failures to pass.
     Idle,
+    /// When the clock shows this: the end of a recording.
+    Clock(Timestamp),
 }
 
 /// How often people's requests are looked for.
@@ -91,8 +95,10 @@ impl Bridge {
             let now = self.site.clock.now();
             self.begin_errands(now);
             let wake = self.begin_series(now).await?;
-            if self.until == Until::Idle && self.is_idle().await? {
-                return Ok(());
+            match self.until {
+                Until::Idle if self.is_idle().await? => return Ok(()),
+                Until::Clock(end) if now >= end && self.tasks.is_empty() => return Ok(()),
+                _ => {}
             }
             self.wait(wake).await?;
         }

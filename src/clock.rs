@@ -21,6 +21,11 @@ impl Clock {
         Self::Replayed(Arc::new(AtomicI64::new(start.as_millisecond())))
     }
 
+    /// Is it one that moves on only where somebody waits?
+    pub fn is_replayed(&self) -> bool {
+        matches!(self, Self::Replayed(_))
+    }
+
     /// The time now, in whole milliseconds: more is not kept in the store.
     pub fn now(&self) -> Timestamp {
         let millis = match self {

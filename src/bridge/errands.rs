@@ -42,6 +42,7 @@ const ANSWER_EVERY: Duration = Duration::from_millis(500);
 /// Short enough that branches are pushed together, and not felt by people.
 const PUSH_EVERY: Duration = Duration::from_secs(1);
 const ASSIGN_EVERY: Duration = Duration::from_secs(1);
+const REPLAYED_EVERY: Duration = Duration::from_secs(60);
 const BEAT_EVERY: Duration = Duration::from_secs(10);
 
 /// All errands of a bridge and when each is due.
@@ -58,10 +59,10 @@ impl Errands {
     pub fn of(site: &Site) -> Self {
         let looks = site.config.servers.iter().map(|server| Errand::Look(server.client.name.clone()));
         let fetches = site.config.trees.iter().map(|tree| Errand::Fetch(tree.name.clone()));
-        // Nothing is fetched or beaten where nothing is to be written.
+        // Nothing is fetched, shown or done for people where nothing is to be written.
         let fetches = fetches.filter(|_| site.dry.is_none());
-        let others = [Errand::Answer, Errand::Push, Errand::Assign, Errand::Beat];
-        let others = others.into_iter().filter(|errand| site.dry.is_none() || *errand != Errand::Beat);
+        let others = [Errand::Push, Errand::Assign, Errand::Answer, Errand::Beat];
+        let others = others.into_iter().take(if site.dry.is_none() { 4 } else { 2 });
         let idle: BTreeMap<_, _> =
             looks.chain(fetches).chain(others).map(|errand| (errand, Timestamp::UNIX_EPOCH)).collect();
         Self { all: idle.len(), idle, ..Self::default() }
@@ -119,11 +120,11 @@ pub async fn run(site: &Arc<Site>, errand: &Errand) -> Result<Next, StoreError> 
         Errand::Fetch(tree) => fetch(site, tree).await,
         Errand::Push => {
             let pause = push::push(site).await?;
-            later(pause.unwrap_or(PUSH_EVERY))
+            later(pause.unwrap_or(often(site, PUSH_EVERY)))
         }
         Errand::Assign => {
             assign(site).await?;
-            later(ASSIGN_EVERY)
+            later(often(site, ASSIGN_EVERY))
         }
         Errand::Beat => {
             let now = site.clock.now();
@@ -131,6 +132,11 @@ pub async fn run(site: &Arc<Site>, errand: &Errand) -> Result<Next, StoreError> 
             later(BEAT_EVERY)
         }
     }
+}
+
+/// A replayed clock jumps from errand to errand: frequent ones would make a week long.
+fn often(site: &Site, usual: Duration) -> Duration {
+    if site.clock.is_replayed() { REPLAYED_EVERY } else { usual }
 }
 
 async fn look(site: &Arc<Site>, name: &str) -> Result<Next, StoreError> {

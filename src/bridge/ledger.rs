@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
+use super::decisions::Decisions;
 use crate::clock::Clock;
 use crate::listing::SeriesKey;
 use crate::record::kin::{Kin, can_lead, kin};
@@ -19,6 +20,8 @@ pub struct Ledger {
     clock: Clock,
     /// Told whenever something was written that may be due earlier than what is waited for.
     pub news: Arc<Notify>,
+    /// Where what became of series is kept beside a recording.
+    decisions: Option<Arc<Decisions>>,
 }
 
 /// Where a series stood when a step began.
@@ -64,8 +67,21 @@ impl Change {
 
 impl Ledger {
     /// Wraps an open store.
-    pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store: Arc::new(Mutex::new(store)), clock, news: Arc::new(Notify::new()) }
+    pub fn new(store: Store, clock: Clock, decisions: Option<Decisions>) -> Self {
+        let store = Arc::new(Mutex::new(store));
+        Self { store, clock, news: Arc::new(Notify::new()), decisions: decisions.map(Arc::new) }
+    }
+
+    /// Tells the log, and who compares, what became of series.
+    pub fn tell(&self, changed: &[(SeriesKey, Vec<Event>)]) {
+        for (key, events) in changed {
+            for event in events {
+                tracing::info!(series = %key, "{}", event.words());
+                if let (Event::Became { state, words }, Some(decisions)) = (event, &self.decisions) {
+                    decisions.note(key, state, words);
+                }
+            }
+        }
     }
 
     /// Does something with the store, away from the threads that wait for the network.
@@ -123,8 +139,9 @@ impl Ledger {
     ) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let saved = self.with(move |store| commit(store, &stand, change, closes, now)).await?;
+        self.tell(saved.as_deref().unwrap_or_default());
         self.news.notify_one();
-        Ok(saved)
+        Ok(saved.is_some())
     }
 
     /// Changes a series as it stands now. `edit` gives what happened, or nothing.
@@ -136,21 +153,25 @@ impl Ledger {
         F: FnOnce(&mut Record, Timestamp) -> Vec<Event> + Send + 'static,
     {
         let (key, now) = (key.clone(), self.clock.now());
-        self.with(move |store| {
-            let Some(current) = store.get(&key)? else {
-                return answers.map_or(Ok(()), |answers| store.drop_request(answers));
-            };
-            let mut record = current.clone();
-            let events = edit(&mut record, now);
-            if record == current && events.is_empty() {
-                return answers.map_or(Ok(()), |answers| store.drop_request(answers));
-            }
-            let mut others = Vec::new();
-            wake_followers(store, &current, &record, &mut others, now)?;
-            others.push((record, events));
-            save(store, &others, answers, now)
-        })
-        .await?;
+        let drop = move |store: &mut Store| {
+            answers.map_or(Ok(()), |answers| store.drop_request(answers)).map(|()| Vec::new())
+        };
+        let changed = self
+            .with(move |store| {
+                let Some(current) = store.get(&key)? else { return drop(store) };
+                let mut record = current.clone();
+                let events = edit(&mut record, now);
+                if record == current && events.is_empty() {
+                    return drop(store);
+                }
+                let mut others = Vec::new();
+                wake_followers(store, &current, &record, &mut others, now)?;
+                others.push((record, events));
+                save(store, &others, answers, now)?;
+                Ok(told(others))
+            })
+            .await?;
+        self.tell(&changed);
         self.news.notify_one();
         Ok(())
     }
@@ -158,6 +179,10 @@ impl Ledger {
 
 /// Series and what happened to them.
 type Changed = Vec<(Record, Vec<Event>)>;
+
+fn told(changed: Changed) -> Vec<(SeriesKey, Vec<Event>)> {
+    changed.into_iter().map(|(record, events)| (record.key, events)).collect()
+}
 
 fn moments(events: &[Event], at: Timestamp) -> Vec<Moment> {
     events.iter().map(|event| Moment { at, event: event.clone() }).collect()
@@ -189,13 +214,13 @@ fn commit(
     change: Change,
     closes: Option<IntentId>,
     now: Timestamp,
-) -> Result<bool, StoreError> {
+) -> Result<Option<Vec<(SeriesKey, Vec<Event>)>>, StoreError> {
     let current = store.get(&stand.key)?;
     let Some(current) = current.filter(|current| Stand::of(current) == *stand) else {
         if let Some(intent) = closes {
             store.drop_intent(intent)?;
         }
-        return Ok(false);
+        return Ok(None);
     };
     let Change { mut record, mut events, mails, report } = change;
     record.priority = current.priority;
@@ -210,7 +235,8 @@ fn commit(
         others.iter().zip(&other_moments).map(|((record, _), moments)| Save::of(record, moments)).collect();
     saves.push(Save { mails: mails.as_deref(), report: report.as_deref(), closes, ..Save::of(&record, &main) });
     store.save_all(&saves)?;
-    Ok(true)
+    others.push((record, events));
+    Ok(Some(told(others)))
 }
 
 /// What a series says, its followers say.

@@ -144,10 +144,10 @@ async fn note(
     let patience = patience(server);
     // The very first look takes the newest so many; what lies behind them is history.
     let most = if let Depth::Newest(count) = depth { count as usize } else { usize::MAX };
-    let new = site
+    let (new, told) = site
         .ledger
         .with(move |store| {
-            let mut new = 0;
+            let (mut new, mut told) = (0, Vec::new());
             for listing in listings.into_iter().take(most) {
                 if !projects.contains(&listing.project) {
                     continue;
@@ -158,12 +158,16 @@ async fn note(
                         create(store, key, listing, now)?;
                         new += 1;
                     }
-                    Some(record) => observe(store, record, listing, &patience, now)?,
+                    Some(record) => {
+                        let events = observe(store, record, listing, &patience, now)?;
+                        told.push((key, events));
+                    }
                 }
             }
-            Ok(new)
+            Ok((new, told))
         })
         .await?;
+    site.ledger.tell(&told);
     if new > 0 {
         site.ledger.news.notify_one();
     }
@@ -181,17 +185,18 @@ fn observe(
     listing: Listing,
     patience: &crate::record::decide::Patience,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Event>, StoreError> {
     // A series that waits is looked at even if nothing changed: time passes for it.
     if before.listing == listing && !before.due.is_some_and(|due| due <= now) {
-        return Ok(());
+        return Ok(vec![]);
     }
     let whole = intake::completeness(&listing).into();
     let mut record = before.clone();
     let events = record.observe(listing, &whole, patience, now);
     if record == before {
-        return Ok(());
+        return Ok(vec![]);
     }
-    let moments: Vec<_> = events.into_iter().map(|event| Moment { at: now, event }).collect();
-    store.save(&Save::of(&record, &moments))
+    let moments: Vec<_> = events.iter().map(|event| Moment { at: now, event: event.clone() }).collect();
+    store.save(&Save::of(&record, &moments))?;
+    Ok(events)
 }
