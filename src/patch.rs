@@ -6,6 +6,7 @@
 pub mod binary;
 mod git_header;
 mod hunk;
+pub mod id;
 mod name;
 mod traditional;
 

@@ -21,6 +21,7 @@ pub use answers::{Found, Page, PatchText, PostedCheck, Project};
 pub use client::Client;
 pub use error::{Kind, PatchworkError};
 pub use exchange::{Asked, Method};
+pub(crate) use json::msgid;
 pub use recording::{Recording, RecordingError};
 pub use wire::{SetupError, WireError};
 

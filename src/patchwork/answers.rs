@@ -1,7 +1,7 @@
 //! What the client gives back, apart from [`crate::listing::Listing`].
 
 use super::PatchworkError;
-use crate::listing::Listing;
+use crate::listing::{Listing, Submitter};
 use crate::record::CheckState;
 
 /// One page of a list of series.
@@ -39,6 +39,12 @@ pub struct PatchText {
     pub msgid: String,
     /// Its subject with the prefix as the server rewrote it.
     pub name: String,
+    /// From its Date header, or when it came where it has none: naive UTC, verbatim.
+    pub date: String,
+    /// Who sent it, also where the list put itself in his place.
+    pub submitter: Submitter,
+    /// The address of the project's list; may be empty.
+    pub list_email: String,
     /// The mail's headers in order, each with all its values: still folded and encoded.
     pub headers: Vec<(String, Vec<String>)>,
     /// Everything before the diff.

@@ -47,6 +47,7 @@ pub(crate) struct SeriesJson {
 #[derive(Deserialize)]
 struct ProjectName {
     link_name: String,
+    list_email: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +83,9 @@ pub(crate) struct TextJson {
     id: u64,
     msgid: String,
     name: Option<String>,
+    date: Option<String>,
+    submitter: Option<PersonJson>,
+    project: Option<ProjectName>,
     headers: Headers,
     content: Option<String>,
     diff: Option<String>,
@@ -140,16 +144,12 @@ impl SeriesJson {
     pub(crate) fn into_listing(self) -> Listing {
         let patches: Vec<ListedPatch> =
             self.patches.into_iter().take(PATCH_LIMIT).map(MailJson::into_patch).collect();
-        let submitter = self.submitter.unwrap_or(PersonJson { name: None, email: None });
         Listing {
             id: self.id,
             project: text(&self.project.link_name),
             name: self.name.map(|name| shown(name.as_bytes(), NAME_LIMIT)),
             date: text(&self.date.unwrap_or_default()),
-            submitter: Submitter {
-                name: text(&submitter.name.unwrap_or_default()),
-                email: text(&submitter.email.unwrap_or_default()).to_lowercase(),
-            },
+            submitter: submitter(self.submitter),
             version: number(self.version.unwrap_or(1)),
             total: self.total.map_or(u32::try_from(patches.len()).unwrap_or(0), number),
             received_total: self.received_total.map_or(u32::try_from(patches.len()).unwrap_or(0), number),
@@ -191,6 +191,9 @@ impl TextJson {
             id: self.id,
             msgid: msgid(&self.msgid),
             name: shown(self.name.unwrap_or_default().as_bytes(), NAME_LIMIT),
+            date: text(&self.date.unwrap_or_default()),
+            submitter: submitter(self.submitter),
+            list_email: text(&self.project.and_then(|project| project.list_email).unwrap_or_default()),
             headers: self.headers.0,
             content: self.content.unwrap_or_default(),
             diff: self.diff,
@@ -223,6 +226,14 @@ impl CheckJson {
             target_url: self.target_url.filter(|url| !url.is_empty()),
             user: text(&self.user.and_then(|user| user.username).unwrap_or_default()),
         })
+    }
+}
+
+fn submitter(person: Option<PersonJson>) -> Submitter {
+    let (name, email) = person.map(|person| (person.name, person.email)).unwrap_or_default();
+    Submitter {
+        name: text(&name.unwrap_or_default()),
+        email: text(&email.unwrap_or_default()).to_lowercase(),
     }
 }
 
