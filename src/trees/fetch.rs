@@ -137,12 +137,15 @@ impl Repository {
         Ok(fetched)
     }
 
+    /// Where the tree's branches are. One whose commit got lost is fetched again.
     fn branches_of(&self, tree: &Settings) -> Tips {
         let tips = tree
             .branches
             .iter()
             .filter_map(|branch| Some((branch.clone(), self.resolve(&tree.base(branch))?)));
-        tips.collect()
+        let tips: Vec<_> = tips.collect();
+        let repository = self.look();
+        tips.into_iter().filter(|(_, tip)| repository.find_commit(*tip).is_ok()).collect()
     }
 
     fn compare(&self, tree: &Settings, before: &Tips, upstream: &Tips) -> Result<Fetched, TreeError> {
