@@ -1,9 +1,23 @@
 //! The branch of a series in the mirror: found, moved, never half made.
+//!
+//! [`push`] sends branches to a mirror anywhere, [`pace`] says how often, [`slices`] fills an empty mirror, and
+//! [`expiry`] says which branches nobody needs any more.
+
+mod askpass;
+pub mod expiry;
+pub mod pace;
+mod porcelain;
+pub mod push;
+pub mod slices;
+mod without_git;
 
 use std::time::Duration;
 
 use git2::{ErrorCode, Oid, Repository};
 use secrecy::SecretString;
+
+pub use pace::Pace;
+pub use push::{Mirror, PushError, Pushed, Ref, RefResult};
 
 /// The repository that gets the branches.
 #[derive(Debug, Clone)]
@@ -49,6 +63,11 @@ pub enum MirrorError {
 /// The full name of a series' branch.
 pub fn branch_of(id: &str) -> String {
     format!("series/{id}")
+}
+
+/// The full name of a base's branch: `base/powerpc/next`.
+pub fn base_branch_of(base: &str) -> String {
+    format!("base/{base}")
 }
 
 /// Moves `series/<id>` to `tip`, which is in `repository` already.
