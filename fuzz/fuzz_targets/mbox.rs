@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use patchlift::mail::Options;
-use patchlift::{mbox, series};
+use patchlift_fuzz::mail::Options;
+use patchlift_fuzz::{mbox, series};
 
 fuzz_target!(|data: &[u8]| {
     let cut: usize = mbox::split(data).iter().map(|mail| mail.len()).sum();

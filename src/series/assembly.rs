@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use git2::{ObjectType, Oid};
+use sha1::{Digest as _, Sha1};
 
 use super::{Kind, Message};
 
@@ -262,8 +262,8 @@ fn derived_id(cover: Option<&Message>, patches: &[Message]) -> String {
         ids.push('\n');
     }
     // Twelve digits: a billion series share none by chance.
-    Oid::hash_object(ObjectType::Blob, ids.as_bytes())
-        .map_or_else(|_| String::new(), |id| id.to_string()[..12].into())
+    let digest = Sha1::digest(ids.as_bytes());
+    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn names_a_branch(id: &str) -> bool {
