@@ -2,3 +2,4 @@
 
 pub(crate) mod github;
 pub(crate) mod patchwork;
+pub(crate) mod process;
