@@ -54,8 +54,26 @@ pub enum Why {
     },
     /// All files of the series are below such paths.
     Paths,
+    /// The series needs this one.
+    DependsOn {
+        /// The series it needs.
+        series: String,
+    },
     /// It is in the list.
     Given,
+}
+
+impl Why {
+    /// In words, a sentence fragment.
+    pub fn words(&self) -> String {
+        match self {
+            Self::BaseCommit => "which the series names as its base".to_owned(),
+            Self::Tag { tag } => format!("as its subject says [{tag}]"),
+            Self::Paths => "as all its files are there".to_owned(),
+            Self::DependsOn { .. } => "which it depends on".to_owned(),
+            Self::Given => "as configured".to_owned(),
+        }
+    }
 }
 
 /// A base to try.

@@ -110,7 +110,11 @@ impl Bridge {
         for intent in intents.into_iter().filter(|intent| intent.times >= DEATHS) {
             let reason = format!("{} ended patchlift {} times in a row", intent.step, intent.times);
             let edit = move |record: &mut Record, now| {
-                if matches!(record.state, State::Parked { .. }) { vec![] } else { vec![record.park(reason, now)] }
+                if matches!(record.state, State::Parked { .. }) {
+                    vec![]
+                } else {
+                    vec![record.park(reason, now)]
+                }
             };
             self.site.ledger.edit(&intent.key, None, edit).await?;
             self.site.ledger.with(move |store| store.drop_intent(intent.id)).await?;
@@ -198,10 +202,8 @@ impl Bridge {
 /// Will this series get on within moments, without anybody else?
 fn goes_on_by_itself(record: &Record) -> bool {
     let healthy = record.trouble.is_none();
-    let moving = matches!(
-        record.state,
-        State::Settling { .. } | State::Whole | State::Ready | State::Applied { .. }
-    );
+    let moving =
+        matches!(record.state, State::Settling { .. } | State::Whole | State::Ready | State::Applied { .. });
     let unsaid = record.publish_at.is_some() && record.unposted.is_none();
     (healthy && moving && record.due.is_some() | matches!(record.state, State::Applied { .. })) || unsaid
 }

@@ -25,6 +25,22 @@ Example:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Watch the Patchwork servers and take every series to its verdict
+    ///
+    /// Runs until it is told to stop; killed at any moment, it goes on where it was.
+    Run(command::bridge::RunArgs),
+    /// Do what there is to do now, and end
+    Once(command::bridge::OnceArgs),
+    /// Let a series run that policy holds
+    Release(command::ask::AskArgs),
+    /// Keep a series from being tested; its run is cancelled
+    Refuse(command::ask::RefuseArgs),
+    /// Test a series again
+    Retest(command::ask::AskArgs),
+    /// Test a series earlier or later than others
+    Priority(command::ask::PriorityArgs),
+    /// Decide once more on what was recorded, and say what would differ
+    Replay(command::replay::ReplayArgs),
     /// Turn a series' mailbox into a branch: one commit a patch
     ///
     /// Reads the mailbox of one series (Patchwork's, or what git format-patch writes), checks that it is whole, makes
@@ -146,6 +162,13 @@ fn moment(text: &str) -> Result<Moment, String> {
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
     let ending = match Cli::parse().command {
+        Command::Run(args) => command::bridge::run(&args),
+        Command::Once(args) => command::bridge::once(&args),
+        Command::Release(args) => command::ask::release(&args),
+        Command::Refuse(args) => command::ask::refuse(&args),
+        Command::Retest(args) => command::ask::retest(&args),
+        Command::Priority(args) => command::ask::priority(&args),
+        Command::Replay(args) => command::replay::run(&args),
         Command::Series(args) => command::series::run(&args),
         Command::Mail(args) => command::mail::run(&args),
         Command::Apply(args) => command::apply::run(&args),

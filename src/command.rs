@@ -1,8 +1,11 @@
 //! The commands: from arguments to output. [`failure`] says whose fault an error is, [`outcome`] what is printed.
 
 pub mod apply;
+pub mod ask;
+pub mod bridge;
 pub mod failure;
 pub mod mail;
 pub mod outcome;
+pub mod replay;
 mod screen;
 pub mod series;

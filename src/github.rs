@@ -27,3 +27,78 @@ pub struct Settings {
     /// A run that takes longer than this is given up.
     pub run_limit: Duration,
 }
+
+/// TEMPORARY: until the client is here.
+#[derive(Debug)]
+pub struct GitHub(Settings);
+/// A run.
+#[derive(Debug, Clone)]
+pub struct RunView {
+    /// Number.
+    pub id: u64,
+    /// Page.
+    pub url: Option<String>,
+    /// Status.
+    pub status: String,
+    /// Conclusion.
+    pub conclusion: Option<String>,
+    /// Started.
+    pub started: Option<jiff::Timestamp>,
+}
+/// Error.
+#[derive(Debug, thiserror::Error)]
+#[error("x")]
+pub struct GitHubError;
+impl GitHubError {
+    /// .
+    pub fn is_wide(&self) -> bool {
+        true
+    }
+    /// .
+    pub fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+    /// .
+    pub fn surely_nothing_happened(&self) -> bool {
+        false
+    }
+}
+impl RunView {
+    /// .
+    pub fn just_asked(id: u64) -> Self {
+        Self { id, url: None, status: String::new(), conclusion: None, started: None }
+    }
+}
+impl GitHub {
+    /// .
+    pub fn new(s: Settings) -> Result<Self, GitHubError> {
+        Ok(Self(s))
+    }
+    /// .
+    pub fn mirror(&self) -> &str {
+        &self.0.mirror
+    }
+    /// .
+    pub async fn find_run(&self, _k: &str, _a: jiff::Timestamp) -> Result<Option<RunView>, GitHubError> {
+        Err(GitHubError)
+    }
+    /// .
+    pub async fn dispatch(
+        &self,
+        _i: &std::collections::BTreeMap<String, String>,
+    ) -> Result<Option<u64>, GitHubError> {
+        Err(GitHubError)
+    }
+    /// .
+    pub async fn run(&self, _i: u64) -> Result<RunView, GitHubError> {
+        Err(GitHubError)
+    }
+    /// .
+    pub async fn cancel(&self, _i: u64) -> Result<(), GitHubError> {
+        Err(GitHubError)
+    }
+    /// .
+    pub async fn report(&self, _i: u64) -> Result<Option<Vec<u8>>, GitHubError> {
+        Err(GitHubError)
+    }
+}

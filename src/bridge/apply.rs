@@ -11,10 +11,11 @@ use crate::apply::{self as applier, Applied as Made, ApplyError, Committer, Sett
 use crate::bases::{self, Candidate, Rule, Why};
 use crate::bytes::shown;
 use crate::config::Project;
-use crate::intake::Frozen;
+use crate::intake::Mails;
 use crate::mail::Options;
 use crate::patch;
-use crate::policy::{self, Judgement, Sender, Subject, Touched};
+use crate::policy::sender::addresses;
+use crate::policy::{self, Judgement, Sender, Senders, Subject, Touched};
 use crate::record::decide::Failure;
 use crate::record::state::{Applied, Base, Tried};
 use crate::record::{Record, State};
@@ -26,11 +27,12 @@ pub(super) async fn apply(site: &Arc<Site>, record: Record) -> Result<Change, St
     let (_, project) = site.project(&record)?;
     let (key, revision) = (record.key.clone(), record.revision);
     let mails = site.ledger.with(move |store| store.mails(&key, revision)).await?;
-    let frozen = mails.as_deref().map(Frozen::from_bytes);
+    let frozen = mails.as_deref().map(Mails::from_bytes);
     let Some(Ok(frozen)) = frozen else {
         // The record says that they are there: fetched again, with the same words.
         let mut record = record;
-        let event = record.enter(State::Whole, "its frozen mails cannot be read: fetched again", site.clock.now());
+        let event =
+            record.enter(State::Whole, "its frozen mails cannot be read: fetched again", site.clock.now());
         return Ok(Change::of(record, vec![event]));
     };
     let earlier = dependencies(site, &record).await?;
@@ -39,7 +41,7 @@ pub(super) async fn apply(site: &Arc<Site>, record: Record) -> Result<Change, St
         rules: project.bases.clone(),
         project: project.clone(),
         earlier,
-        mailboxes: frozen.mails,
+        mails: frozen.patches,
         record,
     };
     let done = tokio::task::spawn_blocking(move || job.run()).await;
@@ -49,13 +51,14 @@ pub(super) async fn apply(site: &Arc<Site>, record: Record) -> Result<Change, St
 /// Series that this one says it needs, with their last commits.
 async fn dependencies(site: &Site, record: &Record) -> Result<Vec<Candidate>, StoreError> {
     let Some(text) = &record.text else { return Ok(vec![]) };
-    let (msgids, prerequisites, own) = (text.depends_on.clone(), text.prerequisites.clone(), record.key.clone());
+    let (msgids, prerequisites, own) =
+        (text.depends_on.clone(), text.prerequisites.clone(), record.key.clone());
     site.ledger
         .with(move |store| {
             let mut keys = Vec::new();
-            // The last prerequisite is the tip of what is needed.
-            if let Some(last) = prerequisites.last() {
-                keys.extend(store.by_patch_id(last)?);
+            // All prerequisites of one series, as git writes them for a series on top of another.
+            if !prerequisites.is_empty() {
+                keys.extend(store.by_patch_ids(&prerequisites)?);
             }
             for msgid in &msgids {
                 keys.extend(store.by_msgid(msgid)?);
@@ -79,20 +82,21 @@ struct Job {
     project: Project,
     rules: Vec<Rule>,
     earlier: Vec<Candidate>,
-    mailboxes: Vec<Vec<u8>>,
+    mails: Vec<Vec<u8>>,
     record: Record,
 }
 
 impl Job {
     fn run(self) -> Result<Change, StepError> {
         let messages: Vec<Message> =
-            self.mailboxes.iter().map(|mail| Message::read(mail, Options::default())).collect();
+            self.mails.iter().map(|mail| Message::read(mail, Options::default())).collect();
         let now = self.site.clock.now();
         let mut record = self.record.clone();
         match policy::judge(&self.project.rules, &self.subject(&messages)) {
             Judgement::Run => {}
             Judgement::Hold(reasons) => {
-                let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+                let reasons: Vec<String> =
+                    reasons.iter().map(|reason| reason.sentence(&record.key)).collect();
                 let words = reasons.join("; ");
                 let event = record.enter(State::Held { reasons }, words, now);
                 return Ok(Change::of(record, vec![event]));
@@ -113,7 +117,11 @@ impl Job {
             // The server's mailbox loses carriage returns and more; its JSON does not.
             Placed::Nowhere(_) if !record.from_json && self.may_be_the_mailbox() => {
                 record.from_json = true;
-                record.enter(State::Whole, "does not apply: its patches are taken one by one from the server", now)
+                record.enter(
+                    State::Whole,
+                    "does not apply: its patches are taken one by one from the server",
+                    now,
+                )
             }
             Placed::Nowhere(tried) => {
                 let words = tried.first().map_or(String::new(), in_words);
@@ -126,7 +134,7 @@ impl Job {
     /// Was any of it read from the mailbox?
     fn may_be_the_mailbox(&self) -> bool {
         let from_json = self.record.text.as_ref().map_or(0, |text| text.from_json.len());
-        from_json < self.mailboxes.len()
+        from_json < self.mails.len()
     }
 
     fn subject(&self, messages: &[Message]) -> Subject {
@@ -140,36 +148,34 @@ impl Job {
         }
         Subject {
             patches: messages.len(),
-            bytes: self.mailboxes.iter().map(|mail| mail.len() as u64).sum(),
+            bytes: self.mails.iter().map(|mail| mail.len() as u64).sum(),
             touched,
             words: self.record.text.as_ref().map(|text| text.words.clone()).unwrap_or_default(),
-            senders: self.senders(messages),
+            senders: self.senders(),
             released: self.record.released,
         }
     }
 
-    fn senders(&self, messages: &[Message]) -> Vec<Sender> {
-        let mut addresses = vec![self.record.listing.submitter.email.to_lowercase()];
-        for message in messages {
-            if let Some(from) = &message.overview.from {
-                let address = shown(&from.email, 200).to_lowercase();
-                if !addresses.contains(&address) {
-                    addresses.push(address);
-                }
-            }
-        }
+    fn senders(&self) -> Vec<Sender> {
+        let enough = match &self.project.rules.senders {
+            Senders::Known { commits, .. } => *commits,
+            Senders::All => 0,
+        };
         let commits = |address: &str| {
-            let counts = self.rules.iter().map(|rule| self.site.trees.commits_by(address, &rule.rev));
+            let counts = self.rules.iter().map(|rule| self.site.trees.commits_by(address, &rule.rev, enough));
             counts.max().unwrap_or(0)
         };
-        addresses.iter().map(|address| Sender { address: address.clone(), commits: commits(address) }).collect()
+        let mails: Vec<&[u8]> = self.mails.iter().map(Vec::as_slice).collect();
+        let addresses = addresses(&self.record.listing.submitter.email, &mails);
+        addresses.into_iter().map(|address| Sender { commits: commits(&address), address }).collect()
     }
 
     /// The bases to try, in their order.
     fn candidates(&self) -> Vec<Candidate> {
         let text = self.record.text.as_ref();
-        let named = text.and_then(|text| text.base_commit.as_deref()).filter(|_| self.project.use_base_commit);
-        let named = named.and_then(|commit| self.site.trees.holds(commit, &self.rules)).map(|id| id.to_string());
+        let named =
+            text.and_then(|text| text.base_commit.as_deref()).filter(|_| self.project.use_base_commit);
+        let named = named.and_then(|commit| self.site.trees.holds(commit)).map(|id| id.to_string());
         let words = text.map_or(&[][..], |text| &text.words);
         let paths: Vec<Vec<u8>> =
             text.map_or(vec![], |text| text.paths.iter().map(|path| path.clone().into_bytes()).collect());
@@ -180,14 +186,14 @@ impl Job {
     }
 
     fn place(&self, messages: &[Message]) -> Result<Placed, StepError> {
-        let repository = self.site.trees.open_git().map_err(|error| ours(chain(&error)))?;
+        let repository = self.site.trees.objects().map_err(|error| ours(chain(&error)))?;
         let settings = Settings { committer: self.committer(), ..Settings::default() };
         let objects = Objects::open(&repository).map_err(|error| ours(chain(&error)))?;
         let mails: Vec<_> = messages.iter().map(|message| message.content.as_ref()).collect();
         let mut tried = Vec::new();
         let mut unknown = Vec::new();
         for Candidate { rev, why } in self.candidates() {
-            let Some(commit) = self.site.trees.resolve(&rev) else {
+            let Some(commit) = self.commit(&rev) else {
                 unknown.push(rev);
                 continue;
             };
@@ -210,14 +216,29 @@ impl Job {
         Ok(Placed::Nowhere(tried))
     }
 
+    /// A base's commit: a branch's, or one that is named itself.
+    fn commit(&self, rev: &str) -> Option<Oid> {
+        match Oid::from_str(rev) {
+            Ok(id) if rev.len() == 40 => Some(id),
+            _ => self.site.trees.resolve(rev),
+        }
+    }
+
     fn committer(&self) -> Committer {
         let (name, email) = self.site.config.committer.clone();
         Committer { name, email, when: None }
     }
 
     /// Writes the commits and the branch that keeps them.
-    fn keep(&self, repository: &git2::Repository, objects: &Objects<'_>, made: &Made) -> Result<(), StepError> {
-        if self.site.only_says(|| format!("{}: make {} commits, up to {}", self.record.key, made.made.len(), made.tip)) {
+    fn keep(
+        &self,
+        repository: &git2::Repository,
+        objects: &Objects<'_>,
+        made: &Made,
+    ) -> Result<(), StepError> {
+        if self.site.only_says(|| {
+            format!("{}: make {} commits, up to {}", self.record.key, made.made.len(), made.tip)
+        }) {
             return Ok(());
         }
         pack::write(repository, objects, made).map_err(|error| ours(chain(&error)))?;
@@ -264,7 +285,14 @@ fn name_of(rev: &str, why: &Why) -> String {
 
 fn tried_on(base: Base, messages: &[Message], error: &ApplyError) -> Tried {
     let ApplyError::Refused { patch, refusal, known_base, .. } = error else {
-        return Tried { base, patch: 0, subject: String::new(), file: None, hunk: None, reason: chain(error) };
+        return Tried {
+            base,
+            patch: 0,
+            subject: String::new(),
+            file: None,
+            hunk: None,
+            reason: chain(error),
+        };
     };
     let mut reason = refusal.reason_shown();
     if let Some(known) = known_base {

@@ -11,7 +11,6 @@ use super::look::{self, ScanError};
 use super::push;
 use super::site::{Site, chain};
 use crate::queue::{self, Busy, Waiting};
-use crate::record::decide::Failure;
 use crate::record::{Event, Record, State};
 use crate::store::{Request, RequestId, StoreError, TreeState, What};
 use crate::trees::Moved;
@@ -25,8 +24,10 @@ pub enum Errand {
     Look(String),
     /// Fetch a tree.
     Fetch(String),
-    /// Push branches to the mirror, and remove old ones.
+    /// Push branches to the mirror.
     Push,
+    /// Remove branches that nobody needs any more.
+    Expire,
     /// Give free boxes to waiting series.
     Assign,
     /// Show that the bridge is alive.
@@ -43,6 +44,8 @@ const ANSWER_EVERY: Duration = Duration::from_millis(500);
 const PUSH_EVERY: Duration = Duration::from_secs(1);
 const ASSIGN_EVERY: Duration = Duration::from_secs(1);
 const REPLAYED_EVERY: Duration = Duration::from_secs(60);
+/// Branches live for days.
+const EXPIRE_EVERY: Duration = Duration::from_secs(600);
 const BEAT_EVERY: Duration = Duration::from_secs(10);
 
 /// All errands of a bridge and when each is due.
@@ -61,8 +64,8 @@ impl Errands {
         let fetches = site.config.trees.iter().map(|tree| Errand::Fetch(tree.name.clone()));
         // Nothing is fetched, shown or done for people where nothing is to be written.
         let fetches = fetches.filter(|_| site.dry.is_none());
-        let others = [Errand::Push, Errand::Assign, Errand::Answer, Errand::Beat];
-        let others = others.into_iter().take(if site.dry.is_none() { 4 } else { 2 });
+        let others = [Errand::Push, Errand::Assign, Errand::Answer, Errand::Expire, Errand::Beat];
+        let others = others.into_iter().take(if site.dry.is_none() { 5 } else { 2 });
         let idle: BTreeMap<_, _> =
             looks.chain(fetches).chain(others).map(|errand| (errand, Timestamp::UNIX_EPOCH)).collect();
         Self { all: idle.len(), idle, ..Self::default() }
@@ -119,8 +122,13 @@ pub async fn run(site: &Arc<Site>, errand: &Errand) -> Result<Next, StoreError> 
         Errand::Look(server) => look(site, server).await,
         Errand::Fetch(tree) => fetch(site, tree).await,
         Errand::Push => {
-            let pause = push::push(site).await?;
-            later(pause.unwrap_or(often(site, PUSH_EVERY)))
+            let not_before = push::push(site).await?;
+            let soon = site.clock.now() + often(site, PUSH_EVERY);
+            Ok(Next(not_before.map_or(soon, |not_before| not_before.max(soon))))
+        }
+        Errand::Expire => {
+            push::expire(site).await?;
+            later(EXPIRE_EVERY)
         }
         Errand::Assign => {
             assign(site).await?;
@@ -177,7 +185,11 @@ pub(super) async fn note_trouble(site: &Site, name: &str, what: Option<String>) 
         .with(move |store| {
             let known = store.server_troubles()?.into_iter().any(|trouble| trouble.server == name);
             // Nothing is written where all is well, and was.
-            if what.is_none() && !known { Ok(()) } else { store.set_server_trouble(&name, what.as_deref(), now) }
+            if what.is_none() && !known {
+                Ok(())
+            } else {
+                store.set_server_trouble(&name, what.as_deref(), now)
+            }
         })
         .await
 }
@@ -265,7 +277,8 @@ fn concerns(site: &Site, record: &Record, tree: &str, moved: &[Moved]) -> bool {
     match &record.state {
         State::Ready => true,
         State::Conflicts { tried } => {
-            moved.iter().any(|moved| moved.from.is_none()) || tried.iter().any(|tried| under(&tried.base.name))
+            moved.iter().any(|moved| moved.from.is_none())
+                || tried.iter().any(|tried| under(&tried.base.name))
         }
         State::AlreadyApplied { base } => under(&base.name),
         State::Queued { applied } | State::Pushed { applied } => under(&applied.base.name),
@@ -278,12 +291,20 @@ async fn assign(site: &Arc<Site>) -> Result<(), StoreError> {
     if site.github.is_none() || site.config.boxes.is_empty() {
         return Ok(());
     }
-    let queued = site.ledger.with(|store| store.in_state(&["queued"])).await?;
+    let boxes: Vec<String> = site.config.boxes.iter().map(|one| one.name.clone()).collect();
+    let (holding, queued) = site
+        .ledger
+        .with(move |store| {
+            let holding = store.holding()?;
+            // A long queue is read only when there is something to give.
+            let all_busy = boxes.iter().all(|name| holding.iter().any(|one| one.state.holds() == Some(name)));
+            let queued = if all_busy { vec![] } else { store.in_state(&["queued"])? };
+            Ok((holding, queued))
+        })
+        .await?;
     if queued.is_empty() {
         return Ok(());
     }
-    let words = ["starting", "running", "superseded", "declined"];
-    let holding = site.ledger.with(move |store| store.holding(&words)).await?;
     let now = site.clock.now();
     let places = queue::order(&waiting(site, &queued), &busy(&holding), &site.config.boxes, now);
     for place in places {
@@ -372,7 +393,9 @@ fn obey(record: &mut Record, what: What, who: &str, now: Timestamp) -> Vec<Event
         What::Release => {
             record.released = true;
             match &record.state {
-                State::Held { .. } | State::Declined { cancel: None, .. } => begin_again(record, "released", now),
+                State::Held { .. } | State::Declined { cancel: None, .. } => {
+                    begin_again(record, "released", now)
+                }
                 State::Parked { .. } => again(record, now),
                 _ => vec![],
             }
@@ -402,9 +425,4 @@ fn again(record: &mut Record, now: Timestamp) -> Vec<Event> {
             begin_again(record, "tested again", now)
         }
     }
-}
-
-/// Says that a far side failed, in words for `patchlift status`.
-pub(super) fn said(failure: &Failure) -> String {
-    failure.what.clone()
 }

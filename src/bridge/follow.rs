@@ -45,7 +45,8 @@ pub(super) async fn follow(site: &Site, mut record: Record) -> Result<Change, St
         if run.started.is_none() && view.started.is_some() {
             events.push(Event::Noted { words: format!("run {id} is at work on {}", run.on) });
         }
-        let run = Run { status: view.status, started: view.started, url: view.url.or(run.url.clone()), ..run };
+        let run =
+            Run { status: view.status, started: view.started, url: view.url.or(run.url.clone()), ..run };
         record.state = State::Running { applied, run };
         record.publish_at = Some(now);
     }
@@ -134,7 +135,10 @@ fn read(report: Option<&[u8]>, view: &RunView, applied: &Applied, now: Timestamp
     let report = match Report::from_json(report) {
         Ok(report) => report,
         Err(error) => {
-            return no_verdict(format!("the run's report cannot be read: {}", super::site::chain(&error)), now);
+            return no_verdict(
+                format!("the run's report cannot be read: {}", super::site::chain(&error)),
+                now,
+            );
         }
     };
     if report.head != applied.tip && !report.head.is_empty() {
@@ -153,7 +157,13 @@ fn read(report: Option<&[u8]>, view: &RunView, applied: &Applied, now: Timestamp
         return no_verdict("the run's report names no commit".to_owned(), now);
     }
     let summary = patchlift_report::clean::line(&report.verdict.title, SUMMARY_MAX);
-    Outcome { passed, whose: whose.or((!passed).then_some(Whose::Infrastructure)), summary, ended: now, reported: true }
+    Outcome {
+        passed,
+        whose: whose.or((!passed).then_some(Whose::Infrastructure)),
+        summary,
+        ended: now,
+        reported: true,
+    }
 }
 
 /// Cancels the run of a series that nobody wants any more.

@@ -148,7 +148,12 @@ impl Ledger {
     ///
     /// # Errors
     /// The store cannot be read or written.
-    pub async fn edit<F>(&self, key: &SeriesKey, answers: Option<RequestId>, edit: F) -> Result<(), StoreError>
+    pub async fn edit<F>(
+        &self,
+        key: &SeriesKey,
+        answers: Option<RequestId>,
+        edit: F,
+    ) -> Result<(), StoreError>
     where
         F: FnOnce(&mut Record, Timestamp) -> Vec<Event> + Send + 'static,
     {
@@ -180,7 +185,10 @@ impl Ledger {
 /// Series and what happened to them.
 type Changed = Vec<(Record, Vec<Event>)>;
 
-fn told(changed: Changed) -> Vec<(SeriesKey, Vec<Event>)> {
+/// What happened to which series.
+type Told = Vec<(SeriesKey, Vec<Event>)>;
+
+fn told(changed: Changed) -> Told {
     changed.into_iter().map(|(record, events)| (record.key, events)).collect()
 }
 
@@ -214,7 +222,7 @@ fn commit(
     change: Change,
     closes: Option<IntentId>,
     now: Timestamp,
-) -> Result<Option<Vec<(SeriesKey, Vec<Event>)>>, StoreError> {
+) -> Result<Option<Told>, StoreError> {
     let current = store.get(&stand.key)?;
     let Some(current) = current.filter(|current| Stand::of(current) == *stand) else {
         if let Some(intent) = closes {
@@ -233,7 +241,12 @@ fn commit(
     let other_moments: Vec<_> = others.iter().map(|(_, events)| moments(events, now)).collect();
     let mut saves: Vec<_> =
         others.iter().zip(&other_moments).map(|((record, _), moments)| Save::of(record, moments)).collect();
-    saves.push(Save { mails: mails.as_deref(), report: report.as_deref(), closes, ..Save::of(&record, &main) });
+    saves.push(Save {
+        mails: mails.as_deref(),
+        report: report.as_deref(),
+        closes,
+        ..Save::of(&record, &main)
+    });
     store.save_all(&saves)?;
     others.push((record, events));
     Ok(Some(told(others)))
@@ -272,7 +285,11 @@ fn relate(
     for key in store.by_patch_ids(record.text.as_ref().map_or(&[], |text| &text.patch_ids))? {
         near.extend(store.get(&key)?);
     }
-    near.extend(store.by_submitter(&record.key.server, &record.listing.project, &record.listing.submitter.email)?);
+    near.extend(store.by_submitter(
+        &record.key.server,
+        &record.listing.project,
+        &record.listing.submitter.email,
+    )?);
     near.retain(|other| other.key != record.key);
     near.sort_by(|a, b| (a.first_seen, &a.key).cmp(&(b.first_seen, &b.key)));
     near.dedup_by(|a, b| a.key == b.key);

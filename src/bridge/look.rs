@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use super::ledger::Change;
 use super::site::{Site, StepError, patience};
 use crate::config::Server;
-use crate::intake;
+use crate::intake::{self, Completeness};
 use crate::listing::{Listing, SeriesKey};
 use crate::patchwork::PatchworkError;
+use crate::record::decide::Wholeness;
 use crate::record::{Event, Moment, Record};
 use crate::store::{Save, Store, StoreError};
 
@@ -19,14 +20,23 @@ pub(super) async fn look(site: &Site, mut record: Record) -> Result<Change, Step
     let outside = site.outside(&record.key.server)?;
     let (server, _) = site.project(&record)?;
     let listing = outside.client.series(record.key.id).await?;
-    let whole = intake::completeness(&listing).into();
+    let whole = wholeness(&listing);
     let events = record.observe(listing, &whole, &patience(server), site.clock.now());
     Ok(Change::of(record, events))
 }
 
+fn wholeness(listing: &Listing) -> Wholeness {
+    let found = intake::completeness(listing);
+    match found {
+        Completeness::Whole => Wholeness::Whole,
+        Completeness::Missing { .. } => Wholeness::Missing(found.words()),
+        Completeness::Broken { reason } => Wholeness::Broken(reason),
+    }
+}
+
 /// A look at the newest series of a server failed.
 #[derive(Debug, thiserror::Error)]
-pub enum ScanError {
+pub(super) enum ScanError {
     /// The server failed.
     #[error(transparent)]
     Patchwork(#[from] PatchworkError),
@@ -63,7 +73,7 @@ enum Depth {
 ///
 /// # Errors
 /// The server or the store failed; what was seen is saved, and the next look begins where this one did.
-pub async fn scan(site: &Arc<Site>, server: &Server, thorough: bool) -> Result<u32, ScanError> {
+pub(super) async fn scan(site: &Arc<Site>, server: &Server, thorough: bool) -> Result<u32, ScanError> {
     let name = server.client.name.clone();
     let watermark = {
         let name = name.clone();
@@ -95,12 +105,7 @@ struct Reached {
     known_in_a_row: u32,
 }
 
-async fn pages(
-    site: &Arc<Site>,
-    server: &Server,
-    depth: Depth,
-    per_page: u32,
-) -> Result<Reached, ScanError> {
+async fn pages(site: &Arc<Site>, server: &Server, depth: Depth, per_page: u32) -> Result<Reached, ScanError> {
     let Some(outside) = site.servers.get(&server.client.name) else { return Ok(Reached::default()) };
     let projects: Vec<String> = server.projects.iter().map(|project| project.name.clone()).collect();
     let mut reached = Reached::default();
@@ -109,7 +114,11 @@ async fn pages(
     for page in 1..=PAGES_MAX {
         let found = outside.client.newest(&projects, page, per_page).await?;
         for error in &found.unusable {
-            tracing::warn!(server = server.client.name, "a listed series cannot be used: {}", super::site::chain(error));
+            tracing::warn!(
+                server = server.client.name,
+                "a listed series cannot be used: {}",
+                super::site::chain(error)
+            );
         }
         let listings: Vec<Listing> = found.listings.into_iter().filter(|l| seen.insert(l.id)).collect();
         for listing in &listings {
@@ -132,12 +141,7 @@ async fn pages(
 }
 
 /// Saves what a page says: new series become records, known ones are looked at.
-async fn note(
-    site: &Site,
-    server: &Server,
-    listings: Vec<Listing>,
-    depth: Depth,
-) -> Result<u32, StoreError> {
+async fn note(site: &Site, server: &Server, listings: Vec<Listing>, depth: Depth) -> Result<u32, StoreError> {
     let now = site.clock.now();
     let name = server.client.name.clone();
     let projects: Vec<String> = server.projects.iter().map(|project| project.name.clone()).collect();
@@ -187,10 +191,10 @@ fn observe(
     now: Timestamp,
 ) -> Result<Vec<Event>, StoreError> {
     // A series that waits is looked at even if nothing changed: time passes for it.
-    if before.listing == listing && !before.due.is_some_and(|due| due <= now) {
+    if before.listing == listing && before.due.is_none_or(|due| due > now) {
         return Ok(vec![]);
     }
-    let whole = intake::completeness(&listing).into();
+    let whole = wholeness(&listing);
     let mut record = before.clone();
     let events = record.observe(listing, &whole, patience, now);
     if record == before {

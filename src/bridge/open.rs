@@ -11,7 +11,7 @@ use super::site::{Outside, Site, chain};
 use crate::clock::Clock;
 use crate::config::{Config, Server};
 use crate::github::{GitHub, GitHubError};
-use crate::mirror::{Mirror, MirrorError};
+use crate::mirror::{Mirror, PushError};
 use crate::patchwork::{Client, PatchworkError, Recording, SetupError};
 use crate::store::{Store, StoreError};
 use crate::trees::{Repository, TreeError};
@@ -38,7 +38,7 @@ pub enum OpenError {
     Trees(#[from] TreeError),
     /// The mirror's settings.
     #[error(transparent)]
-    Mirror(#[from] MirrorError),
+    Mirror(#[from] PushError),
     /// A server's settings.
     #[error("the server {server} cannot be used")]
     Server {
@@ -107,10 +107,13 @@ pub fn open(config: Config, clock: Clock, options: Options) -> Result<Opened, Op
     };
     let decisions = decisions.transpose().map_err(OpenError::Decisions)?;
     let outside = !options.dry && options.replay.is_none();
+    let trees = Repository::open(&config.state_dir.join("git"))?;
+    let to_mirror = |settings| Mirror::new(trees.clone(), settings, clock.clone());
+    let mirror = config.mirror.clone().map(to_mirror).transpose()?;
     let site = Site {
         ledger: Ledger::new(store, clock.clone(), decisions),
-        trees: Repository::open(&config.state_dir.join("git"))?,
-        mirror: config.mirror.clone().map(Mirror::new).transpose()?,
+        mirror,
+        trees,
         // A replay tells what would be decided; runs are no part of it.
         github: config.github.clone().filter(|_| options.replay.is_none()).map(GitHub::new).transpose()?,
         github_gate: Gate::default(),
@@ -151,7 +154,8 @@ fn clients(
             (None, None) => Client::new(settings, clock.clone()),
         };
         let client = client.map_err(|source| OpenError::Server { server: name.clone(), source })?;
-        servers.insert(name, Outside { client, gate: Gate::default() });
+        let can_post = server.client.token.is_some();
+        servers.insert(name, Outside { client, can_post, gate: Gate::default() });
     }
     Ok(servers)
 }
@@ -190,6 +194,10 @@ fn check_rights(site: &Site, server: &Server, project: &crate::patchwork::Projec
         tracing::warn!(server = name, project = project.link_name, "there is no token: no checks are posted");
     }
     if project.maintainers.is_empty() {
-        tracing::warn!(server = name, project = project.link_name, "it has no maintainers: checks may be refused");
+        tracing::warn!(
+            server = name,
+            project = project.link_name,
+            "it has no maintainers: checks may be refused"
+        );
     }
 }

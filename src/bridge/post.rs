@@ -34,7 +34,11 @@ pub(super) async fn post(site: &Site, record: Record) -> Result<(), StoreError> 
         return Ok(());
     }
     // Written down before anything is posted: after a crash the server is asked first.
-    let intent = if owed.is_empty() { None } else { Some(site.ledger.begin(&record.key, "posting its checks").await?) };
+    let intent = if owed.is_empty() {
+        None
+    } else {
+        Some(site.ledger.begin(&record.key, "posting its checks").await?)
+    };
     let mut result = Ok(());
     let mut posted: Vec<&Owed> = Vec::new();
     for one in &owed {
@@ -94,7 +98,7 @@ async fn finish(
 
 /// What is owed on which patches.
 async fn owing(site: &Site, record: &Record, project: &Project) -> Result<Vec<Owed>, StoreError> {
-    let has_token = site.outside(&record.key.server).is_ok_and(|outside| outside.client.can_post());
+    let has_token = site.outside(&record.key.server).is_ok_and(|outside| outside.can_post);
     if !has_token || project.checks == ChecksOn::None {
         return Ok(vec![]);
     }
@@ -110,7 +114,15 @@ async fn owing(site: &Site, record: &Record, project: &Project) -> Result<Vec<Ow
 
 /// Posts one check, unless the server has just this one as its newest already.
 async fn say(site: &Site, outside: &super::site::Outside, one: &Owed) -> Result<(), StepError> {
-    let what = || format!("post {} {} on patch {}: {}", one.context, word(one.check.state), one.patch, one.check.description);
+    let what = || {
+        format!(
+            "post {} {} on patch {}: {}",
+            one.context,
+            word(one.check.state),
+            one.patch,
+            one.check.description
+        )
+    };
     if site.only_says(what) {
         return Ok(());
     }
@@ -167,7 +179,9 @@ fn said(posted: &[&Owed], record: &Record) -> Vec<Event> {
             Some(why) => format!("refused by the server: {why}"),
         };
         let same = events.iter_mut().find_map(|event| match event {
-            Event::Check { context, patches, words: before } if *context == one.context && *before == words => {
+            Event::Check { context, patches, words: before }
+                if *context == one.context && *before == words =>
+            {
                 Some(patches)
             }
             _ => None,

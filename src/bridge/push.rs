@@ -1,20 +1,23 @@
 //! Pushes branches to the mirror: all that are owed in one push, as GitHub asks for few.
 
 use std::sync::Arc;
-use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::errands::note_trouble;
-use super::site::{Site, chain};
-use crate::mirror::{self, Ref, RefResult};
+use super::site::{Site, chain, ours};
+use crate::mirror::{Mirror, Pushed, Ref, RefResult, base_branch_of, expiry};
 use crate::record::{Event, Record, State};
 use crate::store::StoreError;
 
-/// Most branches in one push: GitHub makes no events for more than 5000, and a refused push is then small.
+/// Most series' branches in one push: a push that fails is then repeated for few.
 const BRANCHES_AT_ONCE: usize = 50;
 
-/// Pushes what is owed. Gives the pause that is asked for before the next push.
-pub(super) async fn push(site: &Arc<Site>) -> Result<Option<Duration>, StoreError> {
+/// Pushes what is owed. Gives the time before which no other push should be made.
+pub(super) async fn push(site: &Arc<Site>) -> Result<Option<Timestamp>, StoreError> {
     let mut records = site.ledger.with(|store| store.in_state(&["applied"])).await?;
+    // One whose branch was refused has its own time.
+    records.retain(|record| record.due.is_none());
     records.truncate(BRANCHES_AT_ONCE);
     let Some(mirror) = &site.mirror else {
         for record in records {
@@ -22,76 +25,130 @@ pub(super) async fn push(site: &Arc<Site>) -> Result<Option<Duration>, StoreErro
         }
         return Ok(None);
     };
-    let bases = bases(site);
-    let gone = expired(site).await?;
-    let series = records.iter().filter_map(|record| series_ref(record));
-    let wanted: Vec<Ref> = mirror.changes(series.chain(bases).chain(gone).collect());
-    for record in &records {
-        // A branch that is there already needs no push.
-        if series_ref(record).is_some_and(|branch| !wanted.contains(&branch)) {
+    if let Some(until) = site.mirror_gate.closed(site.clock.now()) {
+        return Ok(Some(until));
+    }
+    let wanted: Vec<Ref> = records.iter().filter_map(series_ref).chain(bases(site)).collect();
+    if site.dry.is_some() {
+        for record in &records {
+            site.only_says(|| format!("push {}", series_ref(record).map(|one| one.name).unwrap_or_default()));
             moved_on(site, record).await?;
         }
-    }
-    let now = site.clock.now();
-    if wanted.is_empty() || site.mirror_gate.closed(now).is_some() {
         return Ok(None);
     }
-    for branch in &wanted {
-        if site.only_says(|| format!("push {}", branch.name)) {
-            return Ok(None);
-        }
-    }
-    match mirror.push(&site.trees, &wanted).await {
+    match mirror.push(&wanted).await {
         Ok(results) => {
             site.mirror_gate.worked();
-            note_trouble(site, "mirror", None).await?;
             settle(site, &records, &results).await?;
+            let now = site.clock.now();
+            Ok(Some(mirror.pace().next(now)).filter(|next| *next > now))
         }
         Err(error) => {
             let what = chain(&error);
             tracing::warn!("{what}");
-            site.mirror_gate.failed(None, site.clock.now());
             note_trouble(site, "mirror", Some(what)).await?;
+            Ok(Some(site.mirror_gate.failed(None, site.clock.now())))
         }
     }
-    Ok(site.config.mirror.as_ref().map(|settings| settings.pause))
 }
 
 fn series_ref(record: &Record) -> Option<Ref> {
     let applied = record.state.applied()?;
-    Some(Ref { name: applied.branch.clone(), to: git2::Oid::from_str(&applied.tip).ok() })
+    Some(Ref { name: applied.branch.clone(), to: Some(git2::Oid::from_str(&applied.tip).ok()?) })
 }
 
 /// The bases as branches of the mirror: `base/powerpc/next`.
 fn bases(site: &Site) -> Vec<Ref> {
-    let names = site
-        .config
-        .trees
-        .iter()
-        .flat_map(|tree| tree.branches.iter().map(|branch| tree.base(branch)));
+    let trees = site.config.trees.iter();
+    let names = trees.flat_map(|tree| tree.branches.iter().map(|branch| tree.base(branch)));
     names
         .filter_map(|name| {
             let to = site.trees.resolve(&name)?;
-            Some(Ref { name: format!("base/{name}"), to: Some(to) })
+            Some(Ref { name: base_branch_of(&name), to: Some(to) })
         })
         .collect()
 }
 
-async fn expired(site: &Site) -> Result<Vec<Ref>, StoreError> {
-    let _ = (site, mirror::branch_of);
-    Ok(vec![])
+/// Removes the branches that nobody needs any more.
+pub(super) async fn expire(site: &Arc<Site>) -> Result<(), StoreError> {
+    let Some(mirror) = &site.mirror else { return Ok(()) };
+    if site.mirror_gate.closed(site.clock.now()).is_some() {
+        return Ok(());
+    }
+    let removed = async {
+        let gone = expired(site, mirror).await?;
+        if gone.is_empty() { Ok(vec![]) } else { mirror.push(&gone).await }
+    };
+    match removed.await {
+        Ok(gone) if gone.is_empty() => {}
+        Ok(gone) => tracing::info!(count = gone.len(), "old branches are removed from the mirror"),
+        // A mirror that does not answer is noticed where something has to be pushed.
+        Err(error) => tracing::warn!("{}", chain(&error)),
+    }
+    Ok(())
+}
+
+/// The branches that nobody needs any more.
+async fn expired(site: &Site, mirror: &Mirror) -> Result<Vec<Ref>, crate::mirror::PushError> {
+    let Some(settings) = &site.config.mirror else { return Ok(vec![]) };
+    let there = mirror.branches().await?;
+    let series: Vec<String> = there.into_keys().filter(|name| name.starts_with("series/")).collect();
+    if series.is_empty() {
+        return Ok(vec![]);
+    }
+    let now = site.clock.now();
+    let known =
+        site.ledger.with(move |store| Ok(series.into_iter().map(|name| branch(store, name, now)).collect()));
+    // Where the store cannot be read, nothing is removed; whoever needs it next says so.
+    let known: Vec<expiry::Branch> = known.await.unwrap_or_default();
+    let names = expiry::expiry(now, &known, settings);
+    Ok(names.into_iter().map(|name| Ref { name, to: None }).collect())
+}
+
+/// What is known of a series' branch. One that nobody knows is as old as can be.
+fn branch(store: &crate::store::Store, name: String, now: Timestamp) -> expiry::Branch {
+    let key = name.strip_prefix("series/").and_then(|key| key.parse().ok());
+    let record = match key.map(|key| store.get(&key)) {
+        Some(Ok(record)) => record,
+        // It cannot be read: kept.
+        Some(Err(_)) => return expiry::Branch { name, needed: true, since: now },
+        None => None,
+    };
+    match record {
+        Some(record) => expiry::Branch {
+            needed: record.state.applied().is_some()
+                && !matches!(record.state, State::Finished { .. } | State::Pushed { .. })
+                || matches!(record.state, State::Ready | State::Whole),
+            since: record.since,
+            name,
+        },
+        // Not ours: another bridge, or a person, put it there.
+        None => expiry::Branch { name, needed: true, since: now },
+    }
 }
 
 async fn settle(site: &Site, records: &[Record], results: &[RefResult]) -> Result<(), StoreError> {
+    let why = |result: &RefResult| match &result.pushed {
+        Pushed::Refused { why } => Some(why.clone()),
+        _ => None,
+    };
+    let refused = results.iter().find_map(|result| Some(format!("{}: {}", result.name, why(result)?)));
+    if refused.is_some() {
+        // What is refused now is refused in a second, too.
+        site.mirror_gate.failed(None, site.clock.now());
+    }
+    note_trouble(site, "mirror", refused).await?;
     for record in records {
         let Some(branch) = series_ref(record) else { continue };
-        match results.iter().find(|result| result.name == branch.name) {
-            Some(RefResult { refused: None, .. }) => moved_on(site, record).await?,
-            Some(RefResult { refused: Some(why), .. }) => {
-                let why = why.clone();
+        match results.iter().find(|result| result.name == branch.name).map(why) {
+            Some(None) => moved_on(site, record).await?,
+            Some(Some(why)) => {
                 let edit = move |record: &mut Record, now| {
-                    let failure = super::site::ours(format!("the mirror refuses its branch: {why}"));
-                    record.fail("pushing its branch", &failure, now)
+                    record.fail(
+                        "pushing its branch",
+                        &ours(format!("the mirror refuses its branch: {why}")),
+                        now,
+                    )
                 };
                 site.ledger.edit(&record.key, None, edit).await?;
             }

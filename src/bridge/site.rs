@@ -9,9 +9,10 @@ use super::ledger::Ledger;
 use crate::clock::Clock;
 use crate::config::{Config, Project, Server};
 use crate::github::{GitHub, GitHubError};
+use crate::mirror::Mirror;
 use crate::patchwork::{self, PatchworkError};
-use crate::record::Whose;
 use crate::record::Record;
+use crate::record::Whose;
 use crate::record::decide::{Failure, Patience};
 use crate::store::StoreError;
 use crate::trees::Repository;
@@ -29,6 +30,8 @@ pub struct Site {
     pub servers: BTreeMap<String, Outside>,
     /// The repository with the trees and the series' commits.
     pub trees: Repository,
+    /// Where branches are pushed to, where there is such a place.
+    pub mirror: Option<Mirror>,
     /// The workflow, where there is one.
     pub github: Option<GitHub>,
     /// The gate to GitHub.
@@ -44,6 +47,8 @@ pub struct Site {
 pub struct Outside {
     /// What speaks to it.
     pub client: patchwork::Client,
+    /// There is a token.
+    pub can_post: bool,
     /// Its gate.
     pub gate: Gate,
 }
@@ -82,7 +87,13 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// A failure of ours.
 pub fn ours(what: impl Into<String>) -> Failure {
-    Failure { whose: Whose::Infrastructure, what: what.into(), lasting: false, wide: false, retry_after: None }
+    Failure {
+        whose: Whose::Infrastructure,
+        what: what.into(),
+        lasting: false,
+        wide: false,
+        retry_after: None,
+    }
 }
 
 impl From<PatchworkError> for StepError {

@@ -20,7 +20,9 @@ pub(super) async fn start(site: &Site, mut record: Record) -> Result<Change, Ste
     let State::Starting { applied, run } = record.state.clone() else {
         return Ok(Change::of(record, vec![]));
     };
-    let Some(github) = &site.github else { return Err(ours("there is no [github] in the configuration").into()) };
+    let Some(github) = &site.github else {
+        return Err(ours("there is no [github] in the configuration").into());
+    };
     let now = site.clock.now();
     if let Some(asked) = run.asked {
         // It was asked for, and what came of it is not known.

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 ///
 /// # Errors
 /// The store failed; everything else is noted in the series' record.
-pub async fn work(site: Arc<Site>, key: SeriesKey) -> Result<(), StoreError> {
+pub(super) async fn work(site: Arc<Site>, key: SeriesKey) -> Result<(), StoreError> {
     let now = site.clock.now();
     let due = |record: &Record| record.due.is_some_and(|due| due <= now);
     let Some(record) = site.ledger.get(&key).await? else { return Ok(()) };
@@ -52,7 +52,9 @@ async fn take(site: &Arc<Site>, record: Record, step: Step) -> Result<(), StoreE
     };
     let result = match task.await {
         Ok(result) => result,
-        Err(error) if error.is_panic() => Err(Failure { lasting: true, ..ours("a fault in patchlift itself") }.into()),
+        Err(error) if error.is_panic() => {
+            Err(Failure { lasting: true, ..ours("a fault in patchlift itself") }.into())
+        }
         Err(_) => std::future::pending().await,
     };
     match result {

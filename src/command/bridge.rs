@@ -1,7 +1,7 @@
 //! `patchlift run` and `patchlift once`: the bridge itself.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -171,19 +171,12 @@ pub(super) fn drive(
 
 /// Log lines go to standard error: to the journal, where systemd starts the bridge.
 pub(super) fn log() {
-    let filter = EnvFilter::try_from_env("PATCHLIFT_LOG").unwrap_or_else(|_| EnvFilter::new("warn,patchlift=info"));
-    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let filter =
+        EnvFilter::try_from_env("PATCHLIFT_LOG").unwrap_or_else(|_| EnvFilter::new("warn,patchlift=info"));
+    let colours =
+        std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let lines =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     // A second logger is refused; the first one does.
     let _ = lines.with_ansi(colours).try_init();
-}
-
-/// Where the state is.
-pub(super) fn state_dir(arg: &ConfigArg) -> Result<PathBuf, BridgeError> {
-    load(arg).map(|config| config.state_dir)
-}
-
-/// A folder that is there.
-pub(super) fn exists(dir: &Path) -> bool {
-    dir.is_dir()
 }

@@ -36,7 +36,8 @@ pub fn run(args: &ReplayArgs) -> Ending {
 
 fn replay(args: &ReplayArgs) -> Result<(), BridgeError> {
     let config = load(&args.config)?;
-    let asked = |error: &dyn std::fmt::Display| BridgeError::Asked(format!("{}: {error}", args.dir.display()));
+    let asked =
+        |error: &dyn std::fmt::Display| BridgeError::Asked(format!("{}: {error}", args.dir.display()));
     let recording = Recording::open(&args.dir).map_err(|error| asked(&crate::bridge::site::chain(&error)))?;
     let was = decisions::read(&args.dir).map_err(|error| asked(&error))?;
     let last = recording.exchanges().last().map(|exchange| exchange.at);
@@ -53,7 +54,11 @@ fn replay(args: &ReplayArgs) -> Result<(), BridgeError> {
         let value = serde_json::json!({ "exchanges": exchanges, "same": same, "different": differ });
         writeln!(out, "{value}")?;
     } else {
-        writeln!(out, "{exchanges} exchanges; {same} series decided as before, {} differently", differ.len())?;
+        writeln!(
+            out,
+            "{exchanges} exchanges; {same} series decided as before, {} differently",
+            differ.len()
+        )?;
         for difference in &differ {
             show(&mut out, difference)?;
         }

@@ -1,0 +1,52 @@
+//! What the loop asks the store all the time.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::backup::Backup;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::{FILE, Store, StoreError, millis, time};
+use crate::record::Record;
+
+const NEXT_DUE: &str = "SELECT due FROM series WHERE due > ?1 ORDER BY due LIMIT 1";
+const OPEN_IN_STATE: &str = "SELECT server, id, record FROM series WHERE open = 1 AND state = ?1";
+
+impl Store {
+    /// The first time after `now` at which something is due.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn next_due_after(&self, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let due: Option<i64> = self
+            .sql(|db| db.prepare_cached(NEXT_DUE)?.query_row([millis(now)], |row| row.get(0)).optional())?;
+        Ok(due.map(time))
+    }
+
+    /// The series for which a box is kept, those whose run has still to be cancelled among them.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn holding(&self) -> Result<Vec<Record>, StoreError> {
+        let mut records = self.in_state(&["starting", "running"])?;
+        for word in ["superseded", "declined"] {
+            records.extend(self.readable(OPEN_IN_STATE, [word])?);
+        }
+        records.retain(|record| record.state.holds().is_some());
+        Ok(records)
+    }
+
+    /// Writes a copy of the store as it is now into another folder.
+    ///
+    /// # Errors
+    /// The copy cannot be written.
+    pub fn copy_to(&self, dir: &Path) -> Result<(), StoreError> {
+        let path = dir.join(FILE);
+        let failed = |source| StoreError::of(&path, source);
+        let mut copy = Connection::open(&path).map_err(failed)?;
+        let backup = Backup::new(&self.db, &mut copy).map_err(failed)?;
+        // All pages in one go: the copy is of one moment, and nobody waits for this process meanwhile.
+        backup.step(-1).map_err(failed)?;
+        Ok(())
+    }
+}
