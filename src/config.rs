@@ -1,7 +1,28 @@
 //! `patchlift.toml`: what is written, checked.
+//!
+//! `patchlift.example.toml` explains every key. In reading order: [`keys`] has all their names, [`reader`] reads tables
+//! and goes on after a problem, [`sections`] and [`project`] say what each table means, [`units`], [`address`] and
+//! [`secret`] what values mean, [`locate`] which file it is.
 
-use std::path::PathBuf;
+mod address;
+mod error;
+mod keys;
+mod locate;
+mod project;
+mod reader;
+mod secret;
+mod sections;
+mod units;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use toml::de::DeTable;
+
+pub use error::{ConfigError, Problem};
+pub use locate::{VARIABLE, locate};
 
 use crate::{bases, github, mirror, patchwork, policy, queue, trees};
 
@@ -80,4 +101,50 @@ pub enum ChecksOn {
     Last,
     /// None: nothing is posted.
     None,
+}
+
+/// A longer file is no configuration.
+const MAX_BYTES: u64 = 1 << 20;
+
+impl Config {
+    /// Reads a configuration and checks all of it. Relative paths in it begin at its folder.
+    ///
+    /// # Errors
+    /// The file cannot be read, or all that is wrong in it.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+        let path = std::path::absolute(path).map_err(failed)?;
+        let mut bytes = Vec::new();
+        let opened = File::open(&path).map_err(failed)?;
+        opened.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(ConfigError::TooLarge { path, limit: MAX_BYTES });
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::read(&path, &text),
+            Err(error) => {
+                let good = error.utf8_error().valid_up_to();
+                let text = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
+                let file = reader::File::new(&path, &text);
+                file.problem(good, "", "not UTF-8; write it anew in UTF-8");
+                Err(ConfigError::Wrong { problems: file.into_problems() })
+            }
+        }
+    }
+
+    /// Checks a configuration's text. `path` is absolute.
+    fn read(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let file = reader::File::new(path, text);
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            file.problem(error.span().map_or(0, |span| span.start), "", error.message());
+        }
+        // What stands behind broken syntax is not what was meant.
+        let config = errors.is_empty().then(|| sections::all(&reader::Table::top(&file, table.get_ref())));
+        let problems = file.into_problems();
+        match config.flatten() {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(ConfigError::Wrong { problems }),
+        }
+    }
 }

@@ -86,7 +86,7 @@ impl Store {
         parsed.map_err(|source| StoreError::Unreadable { key: key.clone(), source })
     }
 
-    /// Series whose next step may be taken, the longest overdue first. One that cannot be read is set aside: it is
+    /// Series for which something is to be done ([`Record::wakes`]), the longest overdue first. One that cannot be read is set aside: it is
     /// listed by [`Store::listed`] and tried again when the store is opened next.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl Store {
         }
     }
 
-    /// When the next step of any series may be taken.
+    /// When something is to be done for any series next: the least [`Record::wakes`].
     ///
     /// # Errors
     /// The store failed.

@@ -118,7 +118,8 @@ fn write_record(transaction: &Transaction<'_>, save: &Save<'_>, json: &str) -> r
         State::Follows { leader, .. } => Some(leader),
         _ => None,
     };
-    let open = !record.state.is_final() || record.due.is_some();
+    let wakes = record.wakes();
+    let open = !record.state.is_final() || wakes.is_some();
     let sql = if save.new { INSERT } else { UPDATE };
     transaction
         .prepare_cached(sql)?
@@ -130,7 +131,7 @@ fn write_record(transaction: &Transaction<'_>, save: &Save<'_>, json: &str) -> r
                 record.listing.submitter.email,
                 record.state.word(),
                 open,
-                record.due.map(millis),
+                wakes.map(millis),
                 millis(record.first_seen),
                 leader.map(|leader| &leader.server),
                 leader.map(|leader| leader.id),
@@ -158,10 +159,11 @@ fn write_rest(transaction: &Transaction<'_>, save: &Save<'_>, row: i64) -> rusql
     for request in save.answers {
         transaction.prepare_cached(super::journal::CLOSE_REQUEST)?.execute([request.0])?;
     }
-    if let State::Finished { run, outcome, .. } = &save.record.state {
-        let started = run.started.unwrap_or(run.asked);
+    if let State::Finished { run, outcome, .. } = &save.record.state
+        && let (Some(id), Some(started)) = (run.id, run.started)
+    {
         let took = millis(outcome.ended).saturating_sub(millis(started)).max(0);
-        transaction.prepare_cached(PUT_RUN)?.execute(params![run.id, run.on, millis(outcome.ended), took])?;
+        transaction.prepare_cached(PUT_RUN)?.execute(params![id, run.on, millis(outcome.ended), took])?;
     }
     Ok(())
 }

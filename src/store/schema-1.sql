@@ -9,7 +9,7 @@ CREATE TABLE series (
     email TEXT NOT NULL,            -- of the submitter, lower case
     state TEXT NOT NULL,            -- State::word
     open INTEGER NOT NULL,          -- 1: its state is not final, or something is due
-    due INTEGER,
+    due INTEGER,                    -- Record::wakes
     first_seen INTEGER NOT NULL,
     leader_server TEXT,             -- of State::Follows
     leader_id INTEGER,

@@ -87,13 +87,13 @@ pub(super) fn applied() -> Applied {
 
 pub(super) fn run(id: u64) -> Run {
     Run {
-        id,
+        id: Some(id),
         url: Some("https://github.example/run/7".to_owned()),
         run_key: "k7".to_owned(),
         on: "p8".to_owned(),
         attempt: 1,
         status: "completed".to_owned(),
-        asked: at(0),
+        asked: Some(at(0)),
         started: Some(at(10)),
     }
 }
@@ -133,14 +133,11 @@ pub(super) fn states() -> Vec<(State, serde_json::Value)> {
         (State::Conflicts { tried: vec![tried()] }, json!({"is": "conflicts", "tried": [tried_json]})),
         (State::AlreadyApplied { base: base() }, json!({"is": "already_applied", "base": base_json})),
         (State::Applied { applied: applied() }, json!({"is": "applied", "applied": applied_json})),
-        (
-            State::Queued { applied: applied(), since: at(1) },
-            json!({"is": "queued", "applied": applied_json, "since": "2023-11-14T22:13:21Z"}),
-        ),
+        (State::Queued { applied: applied() }, json!({"is": "queued", "applied": applied_json})),
         (State::Pushed { applied: applied() }, json!({"is": "pushed", "applied": applied_json})),
         (
-            State::Starting { applied: applied(), on: "p8".into(), run_key: "k7".into(), attempt: 1 },
-            json!({"is": "starting", "applied": applied_json, "on": "p8", "run_key": "k7", "attempt": 1}),
+            State::Starting { applied: applied(), run: run(7) },
+            json!({"is": "starting", "applied": applied_json, "run": run_json}),
         ),
         (
             State::Running { applied: applied(), run: run(7) },
