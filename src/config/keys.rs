@@ -105,6 +105,31 @@ mod tests {
     }
 
     #[test]
+    fn the_example_has_every_key() {
+        let example = include_str!("../../patchlift.example.toml");
+        for (table, keys) in TABLES {
+            // The lines of this table only: the same name may stand in several.
+            let mut inside = table.is_empty();
+            let mut found = Vec::new();
+            for line in example.lines().map(|line| line.strip_prefix('#').unwrap_or(line)) {
+                let header = line.trim_matches(['[', ']']);
+                if line.starts_with('[') {
+                    inside = header == *table;
+                    found.extend(
+                        header.rsplit_once('.').filter(|(parent, _)| parent == table).map(|pair| pair.1),
+                    );
+                    found.extend((table.is_empty() && !header.contains('.')).then_some(header));
+                } else if let Some((key, _)) = line.split_once(" = ").filter(|_| inside) {
+                    found.push(key);
+                }
+            }
+            for key in *keys {
+                assert!(found.contains(key), "{key} of [{table}] is not in the example");
+            }
+        }
+    }
+
+    #[test]
     fn keys_stand_in_order_and_once() {
         for (table, keys) in TABLES {
             assert!(keys.is_sorted_by(|a, b| a < b), "{table}");

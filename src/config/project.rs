@@ -61,9 +61,7 @@ fn bases(table: &Table<'_, '_>, known: &Known) -> Vec<Rule> {
     else {
         return known.bases.iter().map(any).collect();
     };
-    if given.is_empty() {
-        table.problem_here("bases", "empty; name at least one base, or leave it out for all there are");
-    }
+    table.refuse_empty("bases", "name at least one base, or leave it out for all there are");
     for rule in given.iter().filter(|rule| !known.bases.contains(&rule.value.rev)) {
         let bases = known.bases.join(", ");
         let what = format!("{:?} is no branch of a [[tree]]; there are: {bases}", rule.value.rev);

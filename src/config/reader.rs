@@ -12,6 +12,9 @@ use toml::de::{DeTable, DeValue};
 use super::error::Problem;
 use super::{keys, units};
 
+/// The name of a secret's table in problems.
+const SECRET: &str = "token";
+
 /// The file, and what is wrong with it so far.
 pub(super) struct File<'i> {
     /// Where it lies.
@@ -97,7 +100,7 @@ impl<'f, 'i> Table<'f, 'i> {
     }
 
     fn value(&self, key: &str) -> Option<&'f Spanned<DeValue<'i>>> {
-        debug_assert!(self.name == "(secret)" || keys::of(self.name).contains(&key), "{} {key}", self.name);
+        debug_assert!(self.name == SECRET || keys::of(self.name).contains(&key), "{} {key}", self.name);
         self.values.get(key)
     }
 
@@ -150,6 +153,15 @@ impl<'f, 'i> Table<'f, 'i> {
             }
         }
         Some(list)
+    }
+
+    /// Notes that a list is there and has nothing in it.
+    pub(super) fn refuse_empty(&self, key: &str, advice: &str) {
+        if let Some(value) = self.value(key)
+            && value.get_ref().as_array().is_some_and(|items| items.is_empty())
+        {
+            self.problem(&value.span(), key, format!("empty; {advice}"));
+        }
     }
 
     /// Yes or no.
@@ -222,16 +234,15 @@ impl<'f, 'i> Table<'f, 'i> {
         self.below(key, name, value)
     }
 
-    /// The table of a secret, which may stand anywhere.
-    pub(super) fn secret(&self, values: &'f DeTable<'i>, at: usize) -> Self {
-        let table = Self { file: self.file, name: "(secret)", values, at };
-        for key in values.keys() {
-            let name = key.get_ref().as_ref();
-            if !keys::SECRET.contains(&name) {
-                self.problem(&key.span(), name, "a secret has one of file, env and credential");
-            }
+    /// The table of a secret, which may stand anywhere; `None` where it has keys that no secret has.
+    pub(super) fn secret(&self, key: &str, values: &'f DeTable<'i>, at: usize) -> Option<Self> {
+        let unknown: Vec<_> =
+            values.keys().filter(|key| !keys::SECRET.contains(&key.get_ref().as_ref())).collect();
+        for name in &unknown {
+            let what = "a secret has one of file, env and credential";
+            self.problem(&name.span(), &format!("{key}.{}", name.get_ref()), what);
         }
-        table
+        unknown.is_empty().then_some(Self { file: self.file, name: SECRET, values, at })
     }
 
     /// All tables of a list below this one. `name` is their full name.

@@ -24,7 +24,7 @@ pub(super) fn read(table: &Table<'_, '_>, key: &str) -> Option<SecretString> {
         table.problem(&value.span(), key, format!("a secret does not belong into this file; {WAY_OUT}"));
         return None;
     };
-    let below = table.secret(values, value.span().start);
+    let below = table.secret(key, values, value.span().start)?;
     let own = |text: &str| Ok(text.to_owned());
     let (file, env, credential) =
         (below.read("file", own), below.read("env", own), below.read("credential", own));

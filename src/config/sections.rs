@@ -173,9 +173,7 @@ fn tree(table: &Table<'_, '_>, name: Option<At<String>>) -> Option<trees::Settin
     let branches = table.list("branches", branch);
     let mut seen = BTreeSet::new();
     branches.iter().flatten().for_each(|branch| once(table, "branches", &mut seen, branch));
-    if branches.as_ref().is_some_and(Vec::is_empty) {
-        table.problem_here("branches", "empty; name at least one branch, or leave it out for master");
-    }
+    table.refuse_empty("branches", "name at least one branch, or leave it out for master");
     let branches = branches.map_or_else(|| vec!["master".to_owned()], values);
     let fetch_every = table.time("fetch_every", 100 * MILLISECOND..=30 * DAY, 15 * MINUTE);
     Some(trees::Settings { name: name?.value, url: url?.value, branches, fetch_every })
