@@ -183,8 +183,19 @@ impl Mirror {
             there = self.list().await?;
             pushed = self.push_to(&mut there, wanted).await;
         }
-        let pushed = pushed?;
+        let mut pushed = pushed?;
         let refused = |result: &RefResult| matches!(result.pushed, Pushed::Refused { .. });
+        let removals: Vec<&str> =
+            wanted.iter().filter(|one| one.to.is_none()).map(|one| one.name.as_str()).collect();
+        if pushed.iter().any(|one| refused(one) && removals.contains(&one.name.as_str())) {
+            // It was not where it was seen last. Perhaps it is gone already.
+            there = self.list().await?;
+            for one in pushed.iter_mut().filter(|one| removals.contains(&one.name.as_str())) {
+                if !there.contains_key(&one.name) {
+                    one.pushed = Pushed::Deleted;
+                }
+            }
+        }
         if !pushed.iter().any(refused) {
             *known = Some(there);
         }

@@ -2,7 +2,9 @@
 
 mod authors;
 mod fetch;
+mod git_http;
 mod look_up;
+mod mirror;
 
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt as _;
