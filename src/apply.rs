@@ -6,6 +6,7 @@
 
 mod attributes;
 pub mod commit;
+mod effort;
 mod files;
 mod history;
 mod image;
@@ -100,6 +101,8 @@ pub fn apply(
     mails: &[Letter<'_>],
     settings: &Settings,
 ) -> Result<Applied, ApplyError> {
+    objects.effort().begin();
+    objects.lookups().begin();
     let root = tree_of(objects, base)?;
     let mut tree = Tree::at(root);
     let mut applied = Applied { tip: base, tree: root, made: Vec::new() };
@@ -130,7 +133,7 @@ fn one(
     let files = patch::parse(&content.patch, None).map_err(|error| Refusal::whole(Reason::Patch(error)))?;
     let merged = match files::apply(objects, tree, &files) {
         Ok(()) => false,
-        Err(Stop::Refused(strict)) if strict.is_unsafe() => return Err(Stop::Refused(strict)),
+        Err(Stop::Refused(strict)) if strict.is_final() => return Err(Stop::Refused(strict)),
         Err(Stop::Refused(strict)) => {
             let merged = three_way::merge(objects, base, tree, &files, settings.structural);
             match merged.map_err(|stop| explain(*strict, stop))? {

@@ -15,9 +15,10 @@ pub mod series;
 /// Puts the hunks of one file into a text, as far as they fit; where one does not, the nearest place is looked for.
 pub fn put_into(text: &[u8], file: &patch::FilePatch<'_>) -> Vec<u8> {
     let mut image = image::Image::new(text);
+    let mut steps = image::Steps { taken: 0, limit: 10_000_000 };
     for hunk in &file.hunks {
-        if image.apply(hunk, &mut 0).is_err() {
-            let _ = image.nearest(hunk);
+        if image.apply(hunk, &mut steps).is_err() {
+            let _ = image.nearest(hunk, &mut steps);
         }
     }
     image.content()

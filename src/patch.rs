@@ -147,6 +147,8 @@ pub(crate) struct Cursor<'a> {
     pub(crate) rest: &'a [u8],
     /// The number of the next line, from 1.
     pub(crate) line: usize,
+    /// Bytes that binary changes may still inflate to.
+    pub(crate) inflatable: u64,
 }
 
 impl<'a> Cursor<'a> {
@@ -170,7 +172,7 @@ impl<'a> Cursor<'a> {
 /// The cases of [`PatchError`]; text around the changes is passed over.
 pub fn parse(text: &[u8], levels: Option<usize>) -> Result<Vec<FilePatch<'_>>, PatchError> {
     let mut strip = Strip { levels: levels.unwrap_or(1), guess: levels.is_none() };
-    let mut cursor = Cursor { rest: text, line: 1 };
+    let mut cursor = Cursor { rest: text, line: 1, inflatable: binary::CONTENT_LIMIT };
     let mut files = Vec::new();
     while let Some(mut file) = next_header(&mut cursor, &mut strip)? {
         let header_line = cursor.line;
@@ -251,7 +253,8 @@ mod tests {
 
     #[test]
     fn what_git_refuses_is_refused() {
-        let table: [(&[u8], PatchError); 6] = [
+        let table: [(&[u8], PatchError); 7] = [
+            (b"diff --git a/ b/\nnew file mode 100644\n", PatchError::Nameless { line: 1 }),
             (b"nothing here at all\n", PatchError::None),
             (b"@@ -1 +1 @@\n-a\n+b\n", PatchError::Headless { line: 1, text: "@@ -1 +1 @@".into() }),
             (b"--- a/f\n+++ b/f\n@@ -1,2 +1,2 @@\n a\n-b\n", PatchError::Corrupt { line: 3 }),

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use git2::{ObjectType, Oid};
 
-use super::image::{Image, Misfit};
+use super::effort::COMPARISONS;
+use super::image::{Image, Misfit, Steps};
 use super::objects::Objects;
 use super::paths;
 use super::refusal::{Reason, Refusal, Stop};
@@ -39,14 +40,8 @@ enum Earlier {
 /// The patch does not fit, or the repository cannot be read.
 pub(crate) fn apply(objects: &Objects<'_>, tree: &mut Tree, files: &[FilePatch<'_>]) -> Result<(), Stop> {
     files.iter().try_for_each(refuse_unsafe)?;
-    let mut run = Run {
-        objects,
-        tree,
-        earlier: HashMap::new(),
-        links: Links::of(files),
-        changes: Vec::new(),
-        steps: 0,
-    };
+    let mut run =
+        Run { objects, tree, earlier: HashMap::new(), links: Links::of(files), changes: Vec::new() };
     for file in files {
         if let Some(old) = file.old_name.as_deref()
             && (file.new_name.is_none() || file.is_rename)
@@ -138,8 +133,6 @@ struct Run<'t, 'o, 'r> {
     earlier: HashMap<Vec<u8>, Earlier>,
     links: Links,
     changes: Vec<Change>,
-    /// Line comparisons so far.
-    steps: u64,
 }
 
 impl Run<'_, '_, '_> {
@@ -163,6 +156,7 @@ impl Run<'_, '_, '_> {
         let before = before.unwrap_or(Before { mode: 0, content: Vec::new(), id: None });
         let like = before.id;
         let content = self.content(file, old_name, before)?;
+        self.objects.effort().made(file.name(), &content)?;
         if is_delete && !content.is_empty() {
             return Err(Refusal::of(file.name(), Reason::LeavesContent).into());
         }
@@ -263,22 +257,27 @@ impl Run<'_, '_, '_> {
         if file.hunks.is_empty() {
             return Ok(before.content);
         }
+        let effort = self.objects.effort();
+        let mut steps = Steps { taken: effort.comparisons(), limit: COMPARISONS };
         let mut image = Image::new(&before.content);
         for hunk in &file.hunks {
-            if let Err(misfit) = image.apply(hunk, &mut self.steps) {
+            if let Err(misfit) = image.apply(hunk, &mut steps) {
                 let reason = match misfit {
                     Misfit::NoMatch => Reason::Hunk,
                     Misfit::TooMuchSearching => Reason::TooMuchSearching,
                 };
+                let difference = image.nearest(hunk, &mut steps);
+                effort.compared(steps.taken);
                 return Err(Refusal {
                     file: Some(file.name().to_vec()),
                     hunk: Some(shown(hunk.header, 200)),
-                    difference: image.nearest(hunk),
+                    difference,
                     reason,
                 }
                 .into());
             }
         }
+        effort.compared(steps.taken);
         Ok(image.content())
     }
 

@@ -1,5 +1,7 @@
 //! Where a file of the base went: looked up in the base's own history, never guessed from similar files.
 
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use git2::{Commit, Delta, DiffFindOptions, DiffOptions, Oid, Repository};
@@ -8,6 +10,8 @@ use git2::{Commit, Delta, DiffFindOptions, DiffOptions, Oid, Repository};
 const COMMIT_LIMIT: usize = 20_000;
 /// On the Linux tree some 20 000 commits a second are looked through.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
+/// For all files of a series together.
+const SERIES_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the commit that took a file away from its path did besides.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,10 +22,36 @@ pub(crate) struct Removal {
     pub(crate) renamed_to: Option<Vec<u8>>,
 }
 
-/// How `path` left the first-parent history of `base`. Trouble with the repository, or a history that is too long,
-/// counts as "not known".
-pub(crate) fn removal_of(repository: &Repository, base: Oid, path: &[u8]) -> Option<Removal> {
-    let end = Instant::now() + TIME_LIMIT;
+/// Answers for the series at hand, whose patches often lack the same file, and how long they took.
+#[derive(Debug, Default)]
+pub(crate) struct Lookups {
+    known: RefCell<HashMap<Vec<u8>, Option<Removal>>>,
+    spent: Cell<Duration>,
+}
+
+impl Lookups {
+    /// Another series begins, or the same one on another base.
+    pub(crate) fn begin(&self) {
+        self.known.borrow_mut().clear();
+        self.spent.set(Duration::ZERO);
+    }
+
+    /// How `path` left the first-parent history of `base`. Trouble with the repository, or a history that is too long,
+    /// counts as "not known".
+    pub(crate) fn removal_of(&self, repository: &Repository, base: Oid, path: &[u8]) -> Option<Removal> {
+        if let Some(known) = self.known.borrow().get(path) {
+            return known.clone();
+        }
+        let began = Instant::now();
+        let end = began + TIME_LIMIT.min(SERIES_LIMIT.saturating_sub(self.spent.get()));
+        let found = removal_of(repository, base, path, end);
+        self.spent.set(self.spent.get() + began.elapsed());
+        self.known.borrow_mut().insert(path.to_vec(), found.clone());
+        found
+    }
+}
+
+fn removal_of(repository: &Repository, base: Oid, path: &[u8], end: Instant) -> Option<Removal> {
     let mut child = repository.find_commit(base).ok()?;
     for _ in 0..COMMIT_LIMIT {
         if Instant::now() > end {

@@ -20,6 +20,24 @@ pub(crate) struct Image<'a> {
     after: Vec<Line<'a>>,
 }
 
+/// Comparisons while the place of a hunk is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Steps {
+    /// So far.
+    pub(crate) taken: u64,
+    /// As many as there may be.
+    pub(crate) limit: u64,
+}
+
+impl Steps {
+    fn left(self) -> usize {
+        usize::try_from(self.limit.saturating_sub(self.taken)).unwrap_or(usize::MAX)
+    }
+}
+
+/// Comparisons for the place that a hunk is most like.
+const NEAREST_LIMIT: usize = 4_000_000;
+
 /// The lines a hunk wants to see and the lines it leaves.
 #[derive(Debug)]
 struct Sides<'a> {
@@ -35,10 +53,6 @@ pub(crate) enum Misfit {
     /// Searching took more steps than any real patch needs.
     TooMuchSearching,
 }
-
-/// Line comparisons that one patch may cost. The worst real series (116 patches on files of 30 000 lines) needs a
-/// thousandth of it; at this limit the search has run for about a second.
-pub(crate) const SEARCH_LIMIT: u64 = 500_000_000;
 
 impl<'a> Image<'a> {
     pub(crate) fn new(content: &'a [u8]) -> Self {
@@ -69,8 +83,8 @@ impl<'a> Image<'a> {
         }
     }
 
-    /// Puts one hunk in. `steps` counts comparisons over the whole patch.
-    pub(crate) fn apply(&mut self, hunk: &Hunk<'a>, steps: &mut u64) -> Result<(), Misfit> {
+    /// Puts one hunk in. `steps`: comparisons so far, over the whole series.
+    pub(crate) fn apply(&mut self, hunk: &Hunk<'a>, steps: &mut Steps) -> Result<(), Misfit> {
         let sides = Sides::of(hunk);
         let at = self.place(hunk, &sides.old, steps)?;
         self.move_to(at);
@@ -92,7 +106,7 @@ impl<'a> Image<'a> {
     ///
     /// A hunk for the first line matches only at the start, one without context after its last change only at the
     /// end; context is never given up.
-    fn place(&self, hunk: &Hunk<'_>, old: &[&[u8]], steps: &mut u64) -> Result<usize, Misfit> {
+    fn place(&self, hunk: &Hunk<'_>, old: &[&[u8]], steps: &mut Steps) -> Result<usize, Misfit> {
         let last = self.len().checked_sub(old.len()).ok_or(Misfit::NoMatch)?;
         let at_start = hunk.old_start <= 1;
         let at_end = hunk.trailing == 0;
@@ -123,16 +137,16 @@ impl<'a> Image<'a> {
         Err(Misfit::NoMatch)
     }
 
-    fn matches(&self, at: usize, old: &[&[u8]], to_the_end: bool, steps: &mut u64) -> Result<bool, Misfit> {
-        *steps += 1;
+    fn matches(&self, at: usize, old: &[&[u8]], to_the_end: bool, steps: &mut Steps) -> Result<bool, Misfit> {
+        steps.taken += 1;
         for (offset, wanted) in old.iter().enumerate() {
-            *steps += 1;
+            steps.taken += 1;
             let line = self.line(at + offset);
             let is_last = offset + 1 == old.len();
             if line.patched
                 || !(line.text == *wanted || (is_last && !to_the_end && unfinished(line.text, wanted)))
             {
-                return if *steps > SEARCH_LIMIT { Err(Misfit::TooMuchSearching) } else { Ok(false) };
+                return if steps.taken > steps.limit { Err(Misfit::TooMuchSearching) } else { Ok(false) };
             }
         }
         Ok(true)
@@ -140,13 +154,17 @@ impl<'a> Image<'a> {
 
     /// The place in the file most like what the hunk wants, and the first lines that differ there: (line number from
     /// 1, wanted, found). For people only.
-    pub(crate) fn nearest(&self, hunk: &Hunk<'a>) -> Option<Difference> {
+    pub(crate) fn nearest(&self, hunk: &Hunk<'a>, steps: &mut Steps) -> Option<Difference> {
         let old = Sides::of(hunk).old;
         // Comparing everywhere is only worth it on files of a sane size.
-        let budget = 4_000_000 / old.len().max(1);
+        let budget = steps.left().min(NEAREST_LIMIT) / old.len().max(1);
+        if budget == 0 {
+            return None;
+        }
         let stated = usize::try_from(hunk.new_start.saturating_sub(1)).unwrap_or(usize::MAX).min(self.len());
         let last = self.len().saturating_sub(1).min(stated.saturating_add(budget));
         let first = stated.saturating_sub(budget);
+        steps.taken += ((last + 1).saturating_sub(first) * old.len()) as u64;
         let score = |at: usize| {
             let same =
                 |offset: &usize| at + offset < self.len() && self.line(at + offset).text == old[*offset];
@@ -253,12 +271,14 @@ mod tests {
     use super::*;
     use crate::patch::parse;
 
+    const FREE: Steps = Steps { taken: 0, limit: u64::MAX };
+
     fn patched(content: &str, hunks: &str) -> Option<String> {
         let text = format!("--- a/f\n+++ b/f\n{hunks}");
         let files = parse(text.as_bytes(), Some(1)).unwrap();
         let mut image = Image::new(content.as_bytes());
         for hunk in &files[0].hunks {
-            image.apply(hunk, &mut 0).ok()?;
+            image.apply(hunk, &mut FREE.clone()).ok()?;
         }
         Some(String::from_utf8(image.content()).unwrap())
     }
@@ -304,6 +324,19 @@ mod tests {
         let twice = "@@ -2,3 +2,3 @@\n a\n-b\n+b\n c\n@@ -2,3 +2,3 @@\n a\n-b\n+B\n c\n";
         assert_eq!(patched("x\na\nb\nc\n", twice), None);
         assert_eq!(patched("x\na\nb\nc\na\nb\nc\n", twice).unwrap(), "x\na\nb\nc\na\nB\nc\n");
+    }
+
+    #[test]
+    fn the_search_ends_when_the_series_has_used_up_its_comparisons() {
+        let text = "--- a/f\n+++ b/f\n@@ -9,3 +9,3 @@\n a\n-b\n+B\n c\n";
+        let file = &parse(text.as_bytes(), Some(1)).unwrap()[0];
+        let content = "a\n".repeat(1000) + "a\nb\nc\n";
+        let mut steps = Steps { taken: 0, limit: 5000 };
+        assert_eq!(Image::new(content.as_bytes()).apply(&file.hunks[0], &mut steps), Ok(()));
+        // What is left does not take the second patch as far.
+        let again = Image::new(content.as_bytes()).apply(&file.hunks[0], &mut steps);
+        assert_eq!(again, Err(Misfit::TooMuchSearching));
+        assert_eq!(Image::new(content.as_bytes()).nearest(&file.hunks[0], &mut steps), None);
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn renames(
     let before = store_tree(store, objects, ancestor)?.to_string();
     let after = store_tree(store, objects, theirs)?.to_string();
     let options = ["diff-tree", "-r", "-z", "--name-status", "-M", "-l7000", "--no-rename-empty"];
-    let output = run(dir, &[&options[..], &["--diff-filter=R", &before, &after]].concat())?;
+    let output = run(objects.effort(), dir, &[&options[..], &["--diff-filter=R", &before, &after]].concat())?;
     if output.code != Some(0) {
         return Err(io::Error::other("git diff-tree failed"));
     }

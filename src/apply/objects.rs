@@ -5,6 +5,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use super::effort::Effort;
+use super::history::Lookups;
 use git2::{ObjectType, Odb, OdbLookupFlags, Oid, Repository};
 
 /// The object database of a repository with new objects on top that are not on disk yet.
@@ -12,6 +14,8 @@ pub struct Objects<'r> {
     repository: &'r Repository,
     odb: Odb<'r>,
     made: RefCell<Made>,
+    effort: Effort,
+    lookups: Lookups,
 }
 
 #[derive(Default)]
@@ -71,7 +75,23 @@ impl<'r> Objects<'r> {
     /// The database cannot be opened.
     pub fn open(repository: &'r Repository) -> Result<Self, ObjectError> {
         let odb = repository.odb().map_err(ObjectError::Open)?;
-        Ok(Self { repository, odb, made: RefCell::default() })
+        Ok(Self {
+            repository,
+            odb,
+            made: RefCell::default(),
+            effort: Effort::default(),
+            lookups: Lookups::default(),
+        })
+    }
+
+    /// What the series at hand has cost.
+    pub(crate) fn effort(&self) -> &Effort {
+        &self.effort
+    }
+
+    /// What the base's history has said of lost files.
+    pub(crate) fn lookups(&self) -> &Lookups {
+        &self.lookups
     }
 
     /// The repository they are read from.

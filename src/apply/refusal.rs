@@ -55,6 +55,12 @@ pub enum Reason {
     /// The search for the hunks' places was given up.
     #[error("finding the places of the hunks takes too long")]
     TooMuchSearching,
+    /// The series changes too much, or the same large files too often.
+    #[error("the series makes more than {megabytes} MB of changed files")]
+    TooMuchContent {
+        /// The most that is made.
+        megabytes: u64,
+    },
     /// File, symlink and submodule do not turn into each other.
     #[error("the file has another type than the patch says ({found:o} instead of {wanted:o})")]
     Type {
@@ -130,6 +136,11 @@ impl Refusal {
     /// Must nothing of this patch be tried in any other way? Then it is bad input and no conflict.
     pub fn is_unsafe(&self) -> bool {
         matches!(self.reason, Reason::UnsafePath | Reason::BeyondSymlink)
+    }
+
+    /// Would any other way of applying it end here, too?
+    pub(crate) fn is_final(&self) -> bool {
+        self.is_unsafe() || matches!(self.reason, Reason::TooMuchSearching | Reason::TooMuchContent { .. })
     }
 
     /// The file's name for people.

@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use git2::{ObjectType, Oid, Repository, Signature, Time};
 
+use super::effort::Effort;
 use super::objects::Objects;
 use super::refusal::{Reason, Refusal, Stop};
 use super::three_way::{Outcome, Sides};
 use super::tree::{Entry, FILE, Tree, type_bits};
-use super::{history, lone_renames, renames};
+use super::{lone_renames, renames};
 use crate::bytes::shown;
 use crate::patch::FilePatch;
 
@@ -29,9 +30,6 @@ pub enum Structural {
     /// Never: merge in memory what can be.
     InMemory,
 }
-
-/// A merge of a few files takes git some milliseconds.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 /// Merges sides of which files were renamed, deleted or added.
 pub(crate) fn merge(
@@ -86,7 +84,7 @@ fn moves(objects: &Objects<'_>, base: Oid, sides: &mut Sides<'_>) -> Result<Move
             }
             _ => continue,
         };
-        let removal = history::removal_of(objects.repository(), base, &path).unwrap_or_default();
+        let removal = objects.lookups().removal_of(objects.repository(), base, &path).unwrap_or_default();
         let known = moves.candidates.len();
         for new in removal.added {
             if sides.ours.get(objects, &new)?.is_some() {
@@ -142,7 +140,7 @@ fn ask_git(objects: &Objects<'_>, sides: &mut Sides<'_>) -> io::Result<Result<Ou
     for tree in &mut trees {
         commits.push(commit(&store, objects, tree)?);
     }
-    let output = merge_tree(dir.path(), &commits)?;
+    let output = merge_tree(objects.effort(), dir.path(), &commits)?;
     let fields: Vec<&[u8]> = output.stdout.split(|&b| b == 0).collect();
     match output.code {
         Some(0) => {
@@ -250,14 +248,19 @@ pub(super) struct Output {
     pub(super) stdout: Vec<u8>,
 }
 
-fn merge_tree(dir: &Path, commits: &[Oid]) -> io::Result<Output> {
+fn merge_tree(effort: &Effort, dir: &Path, commits: &[Oid]) -> io::Result<Output> {
     let merge_base = format!("--merge-base={}", commits[0]);
     let (ours, theirs) = (commits[1].to_string(), commits[2].to_string());
-    run(dir, &["merge-tree", "--write-tree", "--messages", "--name-only", "-z", &merge_base, &ours, &theirs])
+    run(
+        effort,
+        dir,
+        &["merge-tree", "--write-tree", "--messages", "--name-only", "-z", &merge_base, &ours, &theirs],
+    )
 }
 
 /// Runs git in the repository `dir`, with nothing of the user's configuration.
-pub(super) fn run(dir: &Path, args: &[&str]) -> io::Result<Output> {
+pub(super) fn run(effort: &Effort, dir: &Path, args: &[&str]) -> io::Result<Output> {
+    let (began, end) = (Instant::now(), effort.git_deadline());
     let mut command = Command::new("git");
     command.arg("--git-dir").arg(dir);
     // As `git am` merges: renames yes, directory renames no.
@@ -277,7 +280,6 @@ pub(super) fn run(dir: &Path, args: &[&str]) -> io::Result<Output> {
     }
     let out = tempfile::tempfile()?;
     let mut child = command.stdin(Stdio::null()).stdout(out.try_clone()?).stderr(Stdio::null()).spawn()?;
-    let end = Instant::now() + TIME_LIMIT;
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
@@ -285,10 +287,12 @@ pub(super) fn run(dir: &Path, args: &[&str]) -> io::Result<Output> {
         if Instant::now() > end {
             child.kill()?;
             child.wait()?;
+            effort.git_ended(began);
             return Err(io::Error::other("git took too long"));
         }
         std::thread::sleep(Duration::from_millis(1));
     };
+    effort.git_ended(began);
     let mut stdout = Vec::new();
     let mut out = out;
     io::Seek::rewind(&mut out)?;

@@ -106,7 +106,7 @@ pub(crate) type Outcome = Vec<(Vec<u8>, Option<Entry>)>;
 
 fn hand_edited(stop: Stop) -> Stop {
     match stop {
-        Stop::Refused(refusal) if !refusal.is_unsafe() => {
+        Stop::Refused(refusal) if !refusal.is_final() => {
             Refusal { reason: Reason::HandEdited, difference: None, ..*refusal }.into()
         }
         other => other,
@@ -264,6 +264,7 @@ impl Sides<'_> {
         let [old, ours, theirs] = [read(ids[0])?, read(ids[1])?, read(ids[2])?];
         let merged = merge_text([&old, &ours, &theirs], driver);
         let merged = merged.ok_or_else(|| Refusal::of(path, Reason::MergeConflict))?;
+        objects.effort().made(path, &merged)?;
         Ok(objects.make(ObjectType::Blob, merged, ids[1])?)
     }
 }

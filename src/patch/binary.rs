@@ -13,7 +13,8 @@ pub enum Binary {
     Delta(Vec<u8>),
 }
 
-/// The largest content taken from one binary change, in bytes. Firmware images of some megabytes were seen.
+/// The most that is taken from the binary changes of one patch, in bytes, ways back included. Firmware images of some
+/// megabytes were seen.
 pub const CONTENT_LIMIT: u64 = 64 << 20;
 
 /// Reads a binary change, or the note that two binary files differ, where one stands at the cursor.
@@ -61,6 +62,7 @@ fn data(cursor: &mut Cursor<'_>) -> Option<Binary> {
         }
         base85_line(line, &mut deflated)?;
     }
+    cursor.inflatable = cursor.inflatable.checked_sub(size)?;
     let content = inflate(&deflated, size)?;
     Some(if is_delta { Binary::Delta(content) } else { Binary::Literal(content) })
 }
@@ -110,9 +112,6 @@ fn base85_digit(character: u8) -> Option<u8> {
 
 /// Inflates to exactly `size` bytes.
 fn inflate(deflated: &[u8], size: u64) -> Option<Vec<u8>> {
-    if size > CONTENT_LIMIT {
-        return None;
-    }
     let mut content = Vec::new();
     // One byte more than stated shows a stream that goes on; the buffer grows with what comes, not with the number.
     flate2::read::ZlibDecoder::new(deflated).take(size + 1).read_to_end(&mut content).ok()?;

@@ -137,7 +137,9 @@ impl<'a> Header<'a> {
         }
         let new_missing = file.new_name.is_none() && file.is_delete != Some(true);
         let old_missing = file.old_name.is_none() && file.is_new != Some(true);
-        if new_missing || old_missing {
+        // "diff --git a/ b/" agrees on a name without a letter.
+        let empty = [&file.old_name, &file.new_name].into_iter().flatten().any(Vec::is_empty);
+        if new_missing || old_missing || empty {
             return Err(PatchError::Nameless { line: first_line });
         }
         Ok(self.file)
