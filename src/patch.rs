@@ -253,7 +253,12 @@ mod tests {
 
     #[test]
     fn what_git_refuses_is_refused() {
-        let table: [(&[u8], PatchError); 7] = [
+        let table: [(&[u8], PatchError); 8] = [
+            // Git holds the second file to the name of the first, after which nothing came.
+            (
+                b"diff --git a/x b/x\nGIT binary patch\ndiff --git a/n b/n\nnew file mode 100644\n--- /dev/null\n+++ b/n\n",
+                PatchError::Inconsistent { line: 5 },
+            ),
             (b"diff --git a/ b/\nnew file mode 100644\n", PatchError::Nameless { line: 1 }),
             (b"nothing here at all\n", PatchError::None),
             (b"@@ -1 +1 @@\n-a\n+b\n", PatchError::Headless { line: 1, text: "@@ -1 +1 @@".into() }),

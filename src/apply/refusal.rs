@@ -108,6 +108,9 @@ pub enum Reason {
     /// Both sides changed the same lines.
     #[error("the patch and the base changed the same lines")]
     MergeConflict,
+    /// A renamed file whose lines conflict, and another file at its new name.
+    #[error("the lines of a renamed file conflict, and another file stands at its new name")]
+    Collision,
     /// The patch changes a file that the base has deleted or renamed, or the other way round.
     #[error("one side changed the file and the other deleted or renamed it")]
     ModifyDelete,

@@ -145,7 +145,7 @@ fn ask_git(objects: &Objects<'_>, sides: &mut Sides<'_>) -> io::Result<Result<Ou
     match output.code {
         Some(0) => {
             if let Some(file) = hidden_conflict(&fields) {
-                return Ok(Err(Refusal::of(file, Reason::MergeConflict).into()));
+                return Ok(Err(Refusal::of(file, Reason::Collision).into()));
             }
             let id = std::str::from_utf8(fields[0]).ok().and_then(|hex| Oid::from_str(hex).ok());
             let id = id.ok_or_else(|| io::Error::other("git merge-tree gave no tree"))?;
@@ -169,14 +169,16 @@ fn conflict(fields: &[&[u8]]) -> Refusal {
         Reason::ModifyDelete
     } else if says(b"file/directory") || says(b"directory/file") {
         Reason::Clash
+    } else if says(b"rename involved in collision") {
+        Reason::Collision
     } else {
         Reason::MergeConflict
     };
     Refusal::of(file, reason)
 }
 
-/// The file that git calls merged although it has put conflict markers into it: it merges a renamed file first, and
-/// the result, markers and all, with the file that stands at the new name.
+/// The file that git calls merged although its lines conflict: git merges a renamed file first, and the result,
+/// conflict markers and all, with the file that stands at the new name.
 ///
 /// After the tree and an empty field come messages: how many paths, the paths, the kind, the text.
 fn hidden_conflict<'a>(fields: &[&'a [u8]]) -> Option<&'a [u8]> {

@@ -80,12 +80,10 @@ impl<'a> Header<'a> {
             file.new_mode = Some(mode(rest, self.line)?);
         } else if let Some(rest) = line.strip_prefix(b"deleted file mode ") {
             file.is_delete = Some(true);
-            file.new_name = None;
             file.old_name.clone_from(&self.default);
             file.old_mode = Some(mode(rest, self.line)?);
         } else if let Some(rest) = line.strip_prefix(b"new file mode ") {
             file.is_new = Some(true);
-            file.old_name = None;
             file.new_name.clone_from(&self.default);
             file.new_mode = Some(mode(rest, self.line)?);
         } else if let Some(rest) = line.strip_prefix(b"copy from ") {
@@ -134,6 +132,13 @@ impl<'a> Header<'a> {
             let name = self.default.take().ok_or(PatchError::Nameless { line: first_line })?;
             file.old_name = Some(name.clone());
             file.new_name = Some(name);
+        }
+        // Only what an earlier line has left, which git asserts not to be there.
+        if file.is_new == Some(true) && file.old_name.is_some() {
+            return Err(PatchError::Inconsistent { line: first_line });
+        }
+        if file.is_delete == Some(true) {
+            file.new_name = None;
         }
         let new_missing = file.new_name.is_none() && file.is_delete != Some(true);
         let old_missing = file.old_name.is_none() && file.is_new != Some(true);

@@ -144,8 +144,10 @@ impl Case {
             (Some(_), 3) if ours.stdout.contains("date cannot be read: \\\"\\\"") => Ok(Outcome::Hazard),
             // Git leaves the file out and commits the rest.
             (Some(_), 3) if ours.stdout.contains("corrupt binary change") => Ok(Outcome::Hazard),
-            // Git commits the file with the conflict's markers in it.
-            (Some(_), 3) if git.said.contains("CONFLICT (rename/add)") => Ok(Outcome::Hazard),
+            // Git commits such a file, at times with the conflict's markers in it.
+            (Some(_), 3) if ours.stdout.contains("another file stands at its new name") => {
+                Ok(Outcome::Hazard)
+            }
             _ => Err(format!(
                 "seed {} {:?}\n#### mails\n{}\n#### ours\n{}{}\n#### git's\n{git:?}",
                 self.seed,

@@ -88,6 +88,8 @@ fn a_rename_onto_a_file_of_the_base_is_a_conflict() {
     for with_git in [true, false] {
         let answer = apply(&repo, &mails, with_git);
         assert_eq!((&answer["result"], &answer["file"]), (&"conflict".into(), &"b".into()), "{answer}");
+        let says = answer["reason"].as_str().unwrap();
+        assert!(!with_git || says.ends_with("another file stands at its new name"), "{says}");
     }
 }
 
