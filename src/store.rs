@@ -14,6 +14,7 @@ mod lock;
 pub mod save;
 mod schema;
 pub mod surroundings;
+mod wake;
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;

@@ -254,7 +254,7 @@ impl Store {
     }
 
     /// Records of which those that cannot be read are left out, but said in the log.
-    fn readable(&self, sql: &str, values: impl Params) -> Result<Vec<Record>, StoreError> {
+    pub(super) fn readable(&self, sql: &str, values: impl Params) -> Result<Vec<Record>, StoreError> {
         let found = self.records(sql, values)?;
         for (series, why) in &found.unreadable {
             tracing::error!(%series, why, "the stored record cannot be read");
