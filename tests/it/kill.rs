@@ -1,4 +1,6 @@
 //! The bridge is killed at every moment that matters, and its disk and its servers fail: it ends in the same place.
 
+mod mails;
+mod scenario;
 mod shim;
 mod stand_in;
