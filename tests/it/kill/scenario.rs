@@ -20,8 +20,19 @@ pub(crate) struct Scenario {
     pub(crate) first: Vec<Sent>,
     /// Sent when there is nothing more to do.
     pub(crate) later: Vec<Sent>,
-    /// How each series ends, by its place among those of the server, from 1: the word of its state.
-    pub(crate) ends: Vec<(&'static str, &'static str)>,
+    /// How each series ends, in the order in which the server sees them first.
+    pub(crate) ends: Vec<End>,
+}
+
+/// Where one series has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    /// What it is, for people.
+    pub(crate) name: &'static str,
+    /// The word of its state before the later mails are sent; `None`: it is not there yet.
+    pub(crate) first: Option<&'static str>,
+    /// The word of its state at the very end.
+    pub(crate) last: &'static str,
 }
 
 /// The list that is watched.
@@ -70,8 +81,8 @@ struct Maker {
     base: String,
     first: Vec<Sent>,
     later: Vec<Sent>,
-    ends: Vec<(&'static str, &'static str)>,
-    later_ends: Vec<(&'static str, &'static str)>,
+    ends: Vec<End>,
+    later_ends: Vec<End>,
     /// The next file nobody has touched.
     file: usize,
 }
@@ -95,12 +106,19 @@ impl Maker {
 
     fn send(&mut self, name: &'static str, ends: &'static str, mails: Vec<Vec<u8>>) {
         self.first.extend(mails.into_iter().map(|mail| Sent { project: LIST, mail }));
-        self.ends.push((name, ends));
+        self.ends.push(End { name, first: Some(ends), last: ends });
+    }
+
+    /// What has been sent last will end elsewhere when the later mails are there.
+    fn changes_later(&mut self, first: &'static str) {
+        if let Some(end) = self.ends.last_mut() {
+            end.first = Some(first);
+        }
     }
 
     fn send_later(&mut self, name: &'static str, ends: &'static str, mails: Vec<Vec<u8>>) {
         self.later.extend(mails.into_iter().map(|mail| Sent { project: LIST, mail }));
-        self.later_ends.push((name, ends));
+        self.later_ends.push(End { name, first: None, last: ends });
     }
 
     fn next_file(&mut self) -> usize {
@@ -219,7 +237,7 @@ impl Maker {
         let mails = self.mails(&posting);
         self.send("to two lists", "passed", mails.clone());
         self.first.extend(mails.into_iter().map(|mail| Sent { project: OTHER_LIST, mail }));
-        self.ends.push(("to two lists, the other one", "follows"));
+        self.ends.push(End { name: "to two lists, the other one", first: Some("follows"), last: "follows" });
     }
 
     /// What comes when all the rest is done.
@@ -228,11 +246,13 @@ impl Maker {
         let mut mails = self.mails(&late);
         let missing = mails.remove(2);
         self.send("late", "passed", mails);
+        self.changes_later("incomplete");
         self.later.push(Sent { project: LIST, mail: missing });
 
         let v1 = self.posting("reroll", "improved later", 2);
         let mails = self.mails(&v1);
         self.send("improved later", "superseded", mails);
+        self.changes_later("passed");
         let mut v2 = Posting { id: "reroll2", ..v1.clone() }.tagged("PATCH v2");
         v2.patches[1].1.push_str("one more line\n");
         let mails = self.mails(&v2);
