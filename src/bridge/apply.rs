@@ -197,7 +197,8 @@ impl Job {
                 unknown.push(rev);
                 continue;
             };
-            let base = Base { name: name_of(&rev, &why), commit: commit.to_string(), why: why.words() };
+            let base =
+                Base { name: self.name_of(&rev, commit, &why), commit: commit.to_string(), why: why.words() };
             match applier::apply(&objects, commit, &mails, &settings) {
                 Ok(made) if made.made.is_empty() => return Ok(Placed::Already(base)),
                 Ok(made) => {
@@ -221,6 +222,18 @@ impl Job {
         match Oid::from_str(rev) {
             Ok(id) if rev.len() == 40 => Some(id),
             _ => self.site.trees.resolve(rev),
+        }
+    }
+
+    /// A base's name for people: a commit that a series named has the name of the branch it is the tip of, if of any.
+    fn name_of(&self, rev: &str, commit: Oid, why: &Why) -> String {
+        match why {
+            Why::DependsOn { series } => format!("series {series}"),
+            Why::BaseCommit => {
+                let tip = self.rules.iter().find(|rule| self.site.trees.resolve(&rule.rev) == Some(commit));
+                tip.map_or_else(|| format!("commit {}", &commit.to_string()[..12]), |rule| rule.rev.clone())
+            }
+            _ => rev.to_owned(),
         }
     }
 
@@ -254,7 +267,7 @@ impl Job {
         passed_over: Vec<Tried>,
         made: &Made,
     ) -> crate::record::Event {
-        let words = format!("on {} ({}), {}", base.name, &base.commit[..12], base.why);
+        let words = format!("on {}, {}", base.shown(), base.why);
         let applied = Applied {
             base,
             passed_over,
@@ -272,15 +285,6 @@ enum Placed {
     On { base: Base, passed_over: Vec<Tried>, made: Box<Made> },
     Already(Base),
     Nowhere(Vec<Tried>),
-}
-
-/// A base's name for people: a commit that a series named has none of its own.
-fn name_of(rev: &str, why: &Why) -> String {
-    match why {
-        Why::DependsOn { series } => format!("series {series}"),
-        _ if rev.len() == 40 && Oid::from_str(rev).is_ok() => rev[..12].to_owned(),
-        _ => rev.to_owned(),
-    }
 }
 
 fn tried_on(base: Base, messages: &[Message], error: &ApplyError) -> Tried {

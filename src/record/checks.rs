@@ -86,10 +86,10 @@ fn pending_kind(posted: &Posted) -> Option<Kind> {
 fn applies(applied: &Applied) -> Check {
     let count = applied.commits.len();
     let patches = if count == 1 { "applies".to_owned() } else { format!("all {count} patches apply") };
-    let commit = short(&applied.base.commit);
+    let base = &applied.base;
     Check {
         state: CheckState::Success,
-        description: format!("{patches} to {} ({commit}): {}", applied.base.name, applied.base.why),
+        description: format!("{patches} to {}, {}", base.shown(), base.why),
         url: None,
     }
 }
@@ -143,10 +143,6 @@ fn bounded(check: Check) -> Check {
         url.len() <= URL_MAX && host.contains('.')
     });
     Check { description: patchlift_report::clean::line(&check.description, DESCRIPTION_MAX), url, ..check }
-}
-
-fn short(commit: &str) -> &str {
-    commit.get(..12).unwrap_or(commit)
 }
 
 /// A check that has to be posted.

@@ -130,6 +130,14 @@ pub struct Base {
     pub why: String,
 }
 
+impl Base {
+    /// The base for people: `powerpc/next (0123456789ab)`.
+    pub fn shown(&self) -> String {
+        let commit = self.commit.get(..12).unwrap_or(&self.commit);
+        if self.name.contains(commit) { self.name.clone() } else { format!("{} ({commit})", self.name) }
+    }
+}
+
 /// A base on which a series does not apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tried {
