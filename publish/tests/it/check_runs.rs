@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use patchlift_publish::{
-    Annotation, AnnotationLevel, CheckRun, CheckTarget, GitHub, GitHubError, Published, Repository,
+    Annotation, AnnotationLevel, ApiError, CheckRun, CheckTarget, GitHub, GitHubError, Published, Repository,
 };
 use patchlift_report::{Ending, sample};
 use serde_json::Value;
@@ -148,7 +148,7 @@ async fn contract_a_failure_in_the_middle_is_made_good_by_publishing_again() {
         github.memory(|memory| memory.write_faults = [None, None, Some(fault)].into());
         let run = check_run(Ending::DoesNotBuild, 170);
         let error = publish(&github, &run).await.unwrap_err();
-        assert!(matches!(error, GitHubError::OutOfOrder { .. }), "{error}");
+        assert!(matches!(error, GitHubError::Api(ApiError::OutOfOrder { .. })), "{error}");
         publish(&github, &run).await.unwrap();
         assert_eq!(noted(&github), (1..=170).collect::<Vec<_>>());
     }
@@ -185,11 +185,7 @@ async fn contract_being_asked_to_wait_is_told_apart_from_being_refused() {
         ),
         (429, vec![("retry-after", "7")], "GitHub asks to wait before a new check run: 7 s"),
         (429, vec![], "GitHub asks to wait before a new check run: it does not say how long"),
-        (
-            403,
-            vec![],
-            "GitHub refuses a new check run with status 403: You have exceeded a secondary rate limit",
-        ),
+        (403, vec![], "GitHub asks to wait before a new check run: it does not say how long"),
         (
             422,
             vec![],
@@ -211,7 +207,7 @@ async fn contract_an_answer_that_is_no_json_is_not_believed() {
         memory.list_faults = [Some(Fault::Before(200, vec![], "<html>login</html>"))].into()
     });
     let error = publish(&github, &check_run(Ending::Passed, 0)).await.unwrap_err();
-    assert!(matches!(error, GitHubError::Unreadable { .. }), "{error}");
+    assert!(matches!(error, GitHubError::Api(ApiError::Unreadable { .. })), "{error}");
     assert_eq!(github.methods(), ["GET"], "nothing is written after a look-up that says nothing");
 }
 

@@ -1,22 +1,20 @@
 //! GitHub's own description of its API, against which every request and every answer of the fake is checked.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::{env, fs, io};
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 
 /// The description, cut down to the operations that this project uses; none where it is not on this machine.
-fn description() -> Option<&'static Value> {
+pub(crate) fn description() -> Option<&'static Value> {
     static DESCRIPTION: OnceLock<Option<Value>> = OnceLock::new();
     DESCRIPTION
         .get_or_init(|| {
-            let folder = env::var_os("PATCHLIFT_TEST_DATA").map_or_else(
-                || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-                PathBuf::from,
-            );
+            let folder = env::var_os("PATCHLIFT_TEST_DATA").map_or_else(beside_the_workspace, PathBuf::from);
             let path = folder.join("github/gh-min.json");
             match fs::read(&path) {
                 Ok(bytes) => Some(nullable(serde_json::from_slice(&bytes).unwrap())),
@@ -31,6 +29,13 @@ fn description() -> Option<&'static Value> {
             }
         })
         .as_ref()
+}
+
+/// The recorded data where they are by default, whichever crate's tests this file is part of.
+fn beside_the_workspace() -> PathBuf {
+    let parents = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(1);
+    let mut folders = parents.map(|parent| parent.join("shared/data"));
+    folders.find(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("../shared/data"))
 }
 
 /// OpenAPI 3.0 says `nullable: true` where JSON Schema has a list of types.
@@ -75,17 +80,29 @@ pub(crate) fn check_answer(method: &str, path: &str, status: u16, body: &Value) 
 }
 
 fn check(place: &[&str], body: &Value, what: &str) {
-    let Some(description) = description() else { return };
+    let Some(validator) = validator(place, what) else { return };
+    let errors: Vec<_> =
+        validator.iter_errors(body).map(|error| format!("{} at {}", error, error.instance_path())).collect();
+    assert!(errors.is_empty(), "{what}: {errors:#?}\n{body:#}");
+}
+
+/// Each is made once: that takes longer than many checks.
+fn validator(place: &[&str], what: &str) -> Option<Arc<Validator>> {
+    static MADE: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());
+    let description = description()?;
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(validator) = made.get(what) {
+        return Some(validator.clone());
+    }
     let found = place.iter().try_fold(description, |value, key| value.get(key));
     let Some(found) = found else { panic!("GitHub does not describe {what}") };
     let mut schema = found["content"]["application/json"]["schema"].clone();
     // References are written from the top of the description.
     schema["components"] = description["components"].clone();
-    let validator: Validator =
-        jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true).build(&schema).unwrap();
-    let errors: Vec<_> =
-        validator.iter_errors(body).map(|error| format!("{} at {}", error, error.instance_path())).collect();
-    assert!(errors.is_empty(), "{what}: {errors:#?}\n{body:#}");
+    let options = jsonschema::options().with_draft(Draft::Draft4).should_validate_formats(true);
+    let validator = Arc::new(options.build(&schema).unwrap());
+    made.insert(what.to_owned(), validator.clone());
+    Some(validator)
 }
 
 #[test]
