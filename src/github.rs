@@ -1,9 +1,21 @@
-//! Runs of the workflow. The only file of the bridge that knows octocrab.
+//! Runs of the workflow: asked for, found again, watched, cancelled, and their report fetched.
+//!
+//! [`client`] asks GitHub, [`run`] is what it says of a run, [`report`] gets the report out of a run's artifacts.
+//! Requests go through [`patchlift_publish::api`].
+
+pub mod client;
+pub mod report;
+pub mod run;
 
 use std::time::Duration;
 
+use patchlift_publish::ApiError;
+use patchlift_publish::api::Doing;
 use secrecy::SecretString;
 use url::Url;
+
+pub use client::{Cancelled, GitHub};
+pub use run::{Job, RunId, RunView};
 
 /// How the workflow is run.
 #[derive(Debug, Clone)]
@@ -26,4 +38,60 @@ pub struct Settings {
     pub queued_limit: Duration,
     /// A run that takes longer than this is given up.
     pub run_limit: Duration,
+}
+
+/// Why GitHub did not do what it was asked for, or did not say.
+#[derive(Debug, thiserror::Error)]
+pub enum GitHubError {
+    /// GitHub has no such thing, or does not show it to this token.
+    #[error("GitHub finds nothing for {doing}")]
+    NotFound {
+        /// What was asked.
+        doing: Doing,
+    },
+    /// A request went wrong.
+    #[error(transparent)]
+    Api(ApiError),
+    /// The run's report cannot be used.
+    #[error(transparent)]
+    Report(#[from] report::ReportError),
+}
+
+/// The wait where GitHub limits requests and does not say for how long, as it asks for in its documentation.
+const LIMITED: Duration = Duration::from_secs(60);
+
+impl From<ApiError> for GitHubError {
+    fn from(error: ApiError) -> Self {
+        match error {
+            // The page of a proxy says nothing of what GitHub has.
+            ApiError::Refused { doing, status: 404, by_github: true, .. } => Self::NotFound { doing },
+            error => Self::Api(error),
+        }
+    }
+}
+
+impl GitHubError {
+    /// How long to wait at least before anything is asked again; `None`: GitHub does not ask for a wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Api(ApiError::RateLimited { wait, .. }) => Some(wait.unwrap_or(LIMITED)),
+            _ => None,
+        }
+    }
+
+    /// GitHub may have done what it was asked although it did not say so: look before asking again.
+    pub fn may_have_happened(&self) -> bool {
+        matches!(self, Self::Api(error) if error.may_have_happened())
+    }
+
+    /// Asking again in the same way is of no use: the token, the repository, the workflow or the request is wrong.
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::NotFound { .. } => true,
+            Self::Api(ApiError::Refused { by_github, .. }) => *by_github,
+            Self::Api(ApiError::BadUrl { .. } | ApiError::BadRepository { .. }) => true,
+            Self::Api(_) => false,
+            Self::Report(error) => error.is_final(),
+        }
+    }
 }
