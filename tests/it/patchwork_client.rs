@@ -1,5 +1,8 @@
 //! The Patchwork client over HTTP, against the faked server; and the faked server against what a real one said.
 
+mod corpus;
+mod real_server;
+
 use std::time::Duration;
 
 use patchlift::clock::Clock;

@@ -1,0 +1,100 @@
+//! Series that a real Patchwork took in, with the trees that git makes of them in four ways.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use patchlift::apply::objects::Objects;
+use patchlift::apply::{Settings, apply};
+use patchlift::intake::{Frozen, Mails};
+use patchlift::mail::{Options, overview::overview};
+use patchlift::series::Message;
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::run::{arg, must};
+use crate::test_data;
+
+/// The recorded series and their base.
+pub(super) struct Corpus {
+    pub(super) data: PathBuf,
+    /// By the number the server gave them.
+    pub(super) series: BTreeMap<String, Series>,
+    repo: TempDir,
+}
+
+/// One series. A tree is `FAIL` where git refuses it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Series {
+    /// Files of the mails, in order; none where one was too long to be kept.
+    pub(super) mails: Vec<Option<String>>,
+    base: String,
+    tree_git_am_of_original_mails: Option<String>,
+    tree_git_am_of_each_patch_mbox: Option<String>,
+    tree_git_apply_of_json_diffs: Option<String>,
+}
+
+impl Series {
+    /// What may come of it: what its author meant; where the server changed the text, what it made of it.
+    pub(super) fn trees(&self) -> [Option<&str>; 3] {
+        [
+            self.tree_git_am_of_original_mails.as_deref(),
+            self.tree_git_am_of_each_patch_mbox.as_deref(),
+            self.tree_git_apply_of_json_diffs.as_deref(),
+        ]
+    }
+
+    /// Is this tree the author's? Where no way through the server gives that one, the server's own will do.
+    pub(super) fn is_right(&self, tree: &str) -> bool {
+        let [author, server @ ..] = self.trees();
+        Some(tree) == author || (!server.contains(&author) && server.contains(&Some(tree)))
+    }
+}
+
+impl Corpus {
+    /// `None`, loudly, where the recorded data are missing.
+    pub(super) fn open() -> Option<Self> {
+        let data = test_data::folder("patchwork")?;
+        let series = serde_json::from_slice(&std::fs::read(data.join("expected.json")).unwrap()).unwrap();
+        let repo = tempfile::tempdir().unwrap();
+        must(Command::new("git").args(["init", "-q", "--bare", arg(repo.path())]));
+        let bundle = data.join("base.bundle");
+        must(Command::new("git").args([
+            "-C",
+            arg(repo.path()),
+            "fetch",
+            "-q",
+            arg(&bundle),
+            "+refs/*:refs/*",
+        ]));
+        Some(Self { data, series, repo })
+    }
+
+    /// The series with these mails.
+    pub(super) fn with(&self, message_ids: &[&str]) -> Option<&Series> {
+        let id = |mail: &Option<String>| {
+            let mail = std::fs::read(self.data.join("mails").join(mail.as_ref()?)).ok()?;
+            overview(&mail).message_id
+        };
+        let same = |series: &&Series| {
+            let ids: Option<Vec<String>> = series.mails.iter().map(id).collect();
+            ids.is_some_and(|ids| ids == message_ids)
+        };
+        self.series.values().find(same)
+    }
+
+    /// The tree of a frozen series on its base, or `FAIL`. Its mails go through the store's format first.
+    pub(super) fn tree(&self, series: &Series, frozen: &Frozen) -> String {
+        let mails = Mails::from_bytes(&frozen.mails.to_bytes()).unwrap();
+        assert_eq!(mails, frozen.mails);
+        let messages: Vec<Message> =
+            mails.patches.iter().map(|mail| Message::read(mail, Options::default())).collect();
+        let contents: Vec<_> = messages.iter().map(|message| message.content.as_ref()).collect();
+        let repository = git2::Repository::open_bare(self.repo.path()).unwrap();
+        let objects = Objects::open(&repository).unwrap();
+        match apply(&objects, series.base.parse().unwrap(), &contents, &Settings::default()) {
+            Ok(applied) => applied.tree.to_string(),
+            Err(_) => "FAIL".to_owned(),
+        }
+    }
+}
