@@ -34,6 +34,8 @@ pub struct Settings {
     pub mirror: String,
     /// How often a run is looked at.
     pub poll: Duration,
+    /// The pause between two requests that change something: GitHub asks for a second.
+    pub pause: Duration,
     /// A run that no runner takes for this long is given up.
     pub queued_limit: Duration,
     /// A run that takes longer than this is given up.

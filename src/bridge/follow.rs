@@ -8,7 +8,7 @@ use patchlift_report::{Fault, Report};
 use super::ledger::Change;
 use super::site::{Site, StepError, ours};
 use super::start::poll_of;
-use crate::github::{GitHub, RunView};
+use crate::github::{GitHub, GitHubError, RunView};
 use crate::record::decide::in_words;
 use crate::record::state::{Applied, Outcome, Run};
 use crate::record::{Event, Record, State, Whose};
@@ -27,12 +27,21 @@ pub(super) async fn follow(site: &Site, mut record: Record) -> Result<Change, St
     };
     let github = github(site)?;
     let Some(id) = run.id else { return Err(ours("the run has no number").into()) };
-    let view = github.run(id).await?;
     let now = site.clock.now();
-    if view.status == "completed" {
+    let view = match github.run(id).await {
+        Ok(view) => view,
+        Err(GitHubError::NotFound { .. }) => {
+            let outcome = no_verdict("the run is not there any more: somebody deleted it".to_owned(), now);
+            let event = conclude(&mut record, applied, run, outcome, now);
+            return Ok(Change::of(record, vec![event]));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if view.is_over() {
         return finish(github, record, &view, now).await;
     }
-    if let Some(reason) = too_long(site, &run, &view, now) {
+    let started = began(github, &run, &view, now).await?;
+    if let Some(reason) = too_long(site, &run, started, now) {
         if !site.only_says(|| format!("{}: cancel run {id}", record.key)) {
             github.cancel(id).await?;
         }
@@ -41,12 +50,11 @@ pub(super) async fn follow(site: &Site, mut record: Record) -> Result<Change, St
         return Ok(Change::of(record, vec![event]));
     }
     let mut events = Vec::new();
-    if (&view.status, view.started) != (&run.status, run.started) {
-        if run.started.is_none() && view.started.is_some() {
+    if (&view.status, started) != (&run.status, run.started) {
+        if run.started.is_none() && started.is_some() {
             events.push(Event::Noted { words: format!("run {id} is at work on {}", run.on) });
         }
-        let run =
-            Run { status: view.status, started: view.started, url: view.url.or(run.url.clone()), ..run };
+        let run = Run { status: view.status, started, url: view.url.or(run.url.clone()), ..run };
         record.state = State::Running { applied, run };
         record.publish_at = Some(now);
     }
@@ -55,10 +63,29 @@ pub(super) async fn follow(site: &Site, mut record: Record) -> Result<Change, St
     Ok(Change::of(record, events))
 }
 
-fn too_long(site: &Site, run: &Run, view: &RunView, now: Timestamp) -> Option<String> {
+/// The name of the workflow's job that has the box; the jobs before it run anywhere.
+const JOB_ON_THE_BOX: &str = "test";
+
+/// When a runner took the run. GitHub calls a run begun while its jobs still wait for their runners.
+async fn began(
+    github: &GitHub,
+    run: &Run,
+    view: &RunView,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, StepError> {
+    if run.started.is_some() || view.status != "in_progress" {
+        return Ok(run.started);
+    }
+    let jobs = github.jobs(view.id).await?;
+    let on_the_box = |name: &str| name.to_lowercase().contains(JOB_ON_THE_BOX);
+    let taken = jobs.iter().filter(|job| jobs.len() == 1 || on_the_box(&job.name));
+    Ok(taken.filter(|job| job.status == "in_progress").map(|job| job.started.unwrap_or(now)).next())
+}
+
+fn too_long(site: &Site, run: &Run, started: Option<Timestamp>, now: Timestamp) -> Option<String> {
     let settings = site.config.github.as_ref()?;
     let since = |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
-    match view.started {
+    match started {
         Some(started) if since(started) > settings.run_limit => {
             Some(format!("the run did not end within {}", in_words(settings.run_limit)))
         }
@@ -79,10 +106,16 @@ async fn finish(
     let State::Running { applied, run } = record.state.clone() else {
         return Ok(Change::of(record, vec![]));
     };
-    let report = github.report(view.id).await?;
-    let outcome = read(report.as_deref(), view, &applied, now);
+    let (report, outcome) = match github.report(view.id).await {
+        Ok(report) => {
+            let outcome = read(report.as_deref(), view, &applied, now);
+            (report, outcome)
+        }
+        Err(error) if error.is_final() => (None, no_verdict(super::site::chain(&error), now)),
+        Err(error) => return Err(error.into()),
+    };
     let ours = !outcome.passed && outcome.whose == Some(Whose::Infrastructure);
-    let run = Run { status: view.status.clone(), started: view.started.or(run.started), ..run };
+    let run = Run { status: view.status.clone(), started: run.started.or(view.started), ..run };
     let event = if ours && run.attempt < ATTEMPTS {
         again(&mut record, applied, &run, &outcome, now)
     } else {

@@ -115,7 +115,12 @@ pub fn open(config: Config, clock: Clock, options: Options) -> Result<Opened, Op
         mirror,
         trees,
         // A replay tells what would be decided; runs are no part of it.
-        github: config.github.clone().filter(|_| options.replay.is_none()).map(GitHub::new).transpose()?,
+        github: config
+            .github
+            .clone()
+            .filter(|_| options.replay.is_none())
+            .map(|settings| GitHub::new(&settings))
+            .transpose()?,
         github_gate: Gate::default(),
         mirror_gate: Gate::default(),
         dry: (!outside).then(|| Arc::new(Mutex::new(Vec::new()))),

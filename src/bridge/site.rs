@@ -114,9 +114,9 @@ pub fn failed_at_patchwork(error: &PatchworkError) -> Failure {
 
 impl From<GitHubError> for StepError {
     fn from(error: GitHubError) -> Self {
-        let failure =
-            Failure { wide: error.is_wide(), retry_after: error.retry_after(), ..ours(chain(&error)) };
-        Self::Failed(failure)
+        // What GitHub refuses or does not answer for one series, it does for all; a report is about one.
+        let wide = !matches!(error, GitHubError::Report(_));
+        Self::Failed(Failure { wide, retry_after: error.retry_after(), ..ours(chain(&error)) })
     }
 }
 

@@ -7,7 +7,6 @@ use serde_json::json;
 
 use super::ledger::{Change, Stand};
 use super::site::{Site, StepError, ours};
-use crate::github::{GitHub, RunView};
 use crate::record::state::{Applied, Run};
 use crate::record::{Record, State};
 
@@ -27,7 +26,8 @@ pub(super) async fn start(site: &Site, mut record: Record) -> Result<Change, Ste
     if let Some(asked) = run.asked {
         // It was asked for, and what came of it is not known.
         if let Some(view) = github.find_run(&run.run_key, asked).await? {
-            return Ok(running(record, applied, run, &view, site));
+            let run = Run { id: Some(view.id), url: view.url, status: view.status, ..run };
+            return Ok(running(record, applied, run, site));
         }
         let settings = site.config.github.as_ref();
         let poll = settings.map_or(Duration::from_secs(30), |settings| settings.poll);
@@ -47,17 +47,18 @@ pub(super) async fn start(site: &Site, mut record: Record) -> Result<Change, Ste
     if !site.ledger.commit(Stand::of(&record), Change::of(asked.clone(), vec![]), None).await? {
         return Ok(Change::of(asked, vec![]));
     }
-    match github.dispatch(&inputs(github, &record, &applied, &run)).await {
+    match github.dispatch(&inputs(site, &record, &applied, &run)).await {
         Ok(Some(id)) => {
-            let view = github.run(id).await.unwrap_or_else(|_| RunView::just_asked(id));
-            Ok(running(asked, applied, run, &view, site))
+            // The rest is seen when it is looked at.
+            let run = Run { id: Some(id), ..run };
+            Ok(running(asked, applied, run, site))
         }
         // The answer does not say which run it is: it is looked for by its name.
         Ok(None) => {
             asked.due = Some(now + Duration::from_secs(2).min(poll_of(site)));
             Ok(Change::of(asked, vec![]))
         }
-        Err(error) if error.surely_nothing_happened() => {
+        Err(error) if !error.may_have_happened() => {
             asked.state = State::Starting { applied, run: Run { asked: None, ..run } };
             site.ledger.commit(Stand::of(&asked), Change::of(asked.clone(), vec![]), None).await?;
             Err(error.into())
@@ -70,23 +71,14 @@ pub(super) fn poll_of(site: &Site) -> Duration {
     site.config.github.as_ref().map_or(Duration::from_secs(30), |settings| settings.poll)
 }
 
-fn running(mut record: Record, applied: Applied, run: Run, view: &RunView, site: &Site) -> Change {
-    let run = Run {
-        id: Some(view.id),
-        url: view.url.clone(),
-        status: view.status.clone(),
-        started: view.started,
-        ..run
-    };
-    let words = format!("run {} for {}", view.id, run.on);
-    let now = site.clock.now();
-    let event = record.enter(State::Running { applied, run }, words, now);
-    record.due = Some(now + poll_of(site));
+fn running(mut record: Record, applied: Applied, run: Run, site: &Site) -> Change {
+    let words = format!("run {} for {}", run.id.unwrap_or(0), run.on);
+    let event = record.enter(State::Running { applied, run }, words, site.clock.now());
     Change::of(record, vec![event])
 }
 
 /// What the workflow is given: its name, where the commits are, and what `patchlift series --json` prints.
-fn inputs(github: &GitHub, record: &Record, applied: &Applied, run: &Run) -> BTreeMap<String, String> {
+fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMap<String, String> {
     let text = record.text.as_ref();
     let count = applied.commits.len();
     let commits: Vec<_> = applied
@@ -116,9 +108,11 @@ fn inputs(github: &GitHub, record: &Record, applied: &Applied, run: &Run) -> BTr
         "tree": applied.tree,
         "commits": commits,
     });
+    let mirror = site.config.github.as_ref().map_or("", |settings| settings.mirror.as_str());
     [
         ("run_key", run.run_key.clone()),
-        ("repository", github.mirror().to_owned()),
+        ("box", run.on.clone()),
+        ("repository", mirror.to_owned()),
         ("series", series.to_string()),
     ]
     .map(|(name, value)| (name.to_owned(), value))

@@ -49,7 +49,18 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ("mirror", &["expire_after", "max_branches", "pause", "token", "url"]),
     (
         "github",
-        &["api", "branch", "mirror", "poll", "queued_limit", "repository", "run_limit", "token", "workflow"],
+        &[
+            "api",
+            "branch",
+            "mirror",
+            "pause",
+            "poll",
+            "queued_limit",
+            "repository",
+            "run_limit",
+            "token",
+            "workflow",
+        ],
     ),
     ("box", &["labels", "name"]),
 ];

@@ -227,6 +227,7 @@ fn github(table: &Table<'_, '_>, mirror: Option<&Option<mirror::Settings>>) -> O
         workflow: workflow.map_or_else(|| "kvm-ci.yml".to_owned(), |workflow| workflow.value),
         branch: table.read("branch", branch).map(|branch| branch.value),
         poll: table.time("poll", 100 * MILLISECOND..=HOUR, 30 * SECOND),
+        pause: table.time("pause", Duration::ZERO..=MINUTE, SECOND),
         // GitHub itself drops a job that no runner took after 24 hours.
         queued_limit: table.time("queued_limit", SECOND..=30 * DAY, DAY),
         run_limit: table.time("run_limit", SECOND..=30 * DAY, 6 * HOUR),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use patchlift_publish::ApiError;
 use patchlift_publish::api::{Answer, Api, Doing};
-use patchlift_publish::github::{PAUSE_BETWEEN_WRITES, Repository};
+use patchlift_publish::github::Repository;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -98,7 +98,7 @@ impl GitHub {
             default_branch: Mutex::new(None),
             plain_dispatch: AtomicBool::new(false),
             last_write: tokio::sync::Mutex::new(None),
-            gap: PAUSE_BETWEEN_WRITES,
+            gap: settings.pause,
             kept: Mutex::new(BTreeMap::new()),
             download: super::report::download_client()?,
         })
