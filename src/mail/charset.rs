@@ -35,9 +35,31 @@ pub fn to_utf8<'a>(bytes: &'a [u8], name: &[u8]) -> Result<Cow<'a, [u8]>, Charse
             // Browsers turn the holes of the Windows code pages into control characters; they are no text.
             let holes = encoding.name().starts_with("windows-");
             let text = text.filter(|text| !(holes && text.contains(|c| ('\u{80}'..'\u{a0}').contains(&c))));
-            text.map(|text| Cow::Owned(text.into_owned().into_bytes())).ok_or_else(|| error(Problem::Invalid))
+            let text = text.ok_or_else(|| error(Problem::Invalid))?;
+            Ok(Cow::Owned(with_iconvs_characters(&label, &text).into_bytes()))
         }
     }
+}
+
+/// The few characters that iconv reads as others than the browsers do, of the charsets that mails are written in. The
+/// rest of their tables is the same where both have a character; tested against glibc 2.36, see
+/// docs/git-differences.md.
+fn with_iconvs_characters(label: &[u8], text: &str) -> String {
+    const JAPANESE: [(char, char); 6] =
+        [('～', '〜'), ('∥', '‖'), ('－', '−'), ('￠', '¢'), ('￡', '£'), ('￢', '¬')];
+    let pairs: &[&[(char, char)]] = match label {
+        b"gb2312" | b"euccn" | b"euc-cn" | b"cn-gb" => &[&[('·', '・'), ('—', '―')]],
+        b"shift_jis" | b"shift-jis" | b"sjis" | b"ms_kanji" | b"csshiftjis" => {
+            &[&JAPANESE, &[('\\', '¥'), ('~', '‾')]]
+        }
+        b"euc-jp" | b"eucjp" => &[&JAPANESE],
+        b"koi8-u" | b"koi8u" => &[&[('ў', '╝'), ('Ў', '╬')]],
+        b"macintosh" | b"mac" => &[&[('∆', 'Δ'), ('\u{f8ff}', '\u{e01e}')]],
+        _ => &[],
+    };
+    let other =
+        |c: char| pairs.iter().copied().flatten().find(|(from, _)| *from == c).map_or(c, |(_, to)| *to);
+    text.chars().map(other).collect()
 }
 
 /// The name as iconv takes it: characters that no name has are passed over, and so is what follows "//".
@@ -58,6 +80,15 @@ fn spelling(label: &[u8]) -> &[u8] {
         b"cp932" | b"ms932" => b"shift_jis",
         b"cp936" | b"ms936" | b"windows-936" => b"gbk",
         b"big5hkscs" => b"big5-hkscs",
+        b"cp949" | b"ms949" | b"uhc" => b"windows-949",
+        b"cp950" => b"big5",
+        b"cp874" => b"windows-874",
+        b"latin7" => b"iso-8859-13",
+        b"latin8" => b"iso-8859-14",
+        b"latin9" | b"latin-9" => b"iso-8859-15",
+        b"latin10" => b"iso-8859-16",
+        // Browsers take it for KOI8-U, which has other characters in nine places.
+        b"koi8-ru" => b"",
         other => other,
     }
 }
@@ -127,7 +158,13 @@ mod tests {
 
     #[test]
     fn charsets_convert_or_fail_loudly() {
-        let table: [(&str, &[u8], Option<&str>); 8] = [
+        let table: [(&str, &[u8], Option<&str>); 13] = [
+            // What browsers read as other characters, and a name that they do not know.
+            ("gb2312", b"\xa1\xa4\xa1\xaa", Some("・―")),
+            ("Shift_JIS", b"\x5c\x81\x60", Some("¥〜")),
+            ("EUC-JP", b"\\\xa1\xc1", Some("\\〜")),
+            ("koi8-u", b"\xae", Some("╝")),
+            ("cp949", b"\x81\x42", Some("갃")),
             ("", b"a\xff", None),
             ("ISO-8859-1", b"caf\xe9 \x80", Some("café \u{80}")),
             ("windows-1252", b"\x80", Some("€")),
@@ -143,6 +180,7 @@ mod tests {
         }
         assert_eq!(to_utf8(b"\x81", b"windows-1252").unwrap_err().problem, Problem::Invalid);
         assert_eq!(to_utf8(b"x\x85\xfd", b"iso-8859-9").unwrap().as_ref(), "x\u{85}ı".as_bytes());
+        assert_eq!(to_utf8(b"\xf0", b"koi8-ru").unwrap_err().problem, Problem::Unknown);
         assert_eq!(to_utf8(b"x", b"unknown-8bit").unwrap_err().problem, Problem::Unknown);
         assert_eq!(to_utf8(b"\xe9", b"us-ascii").unwrap_err().problem, Problem::Invalid);
     }
