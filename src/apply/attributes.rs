@@ -27,8 +27,30 @@ const FILE_LIMIT: usize = 1 << 20;
 impl MergeAttributes {
     /// The driver of one path: the last matching line of the file nearest to it counts.
     pub(crate) fn of(objects: &Objects<'_>, tree: &mut Tree, path: &[u8]) -> Result<Driver, ObjectError> {
-        let mut driver = Driver::Text;
-        let starts = std::iter::once(0).chain(memchr::memchr_iter(b'/', path).map(|slash| slash + 1));
+        let below = Self::below_root(objects, tree, path)?;
+        let driver =
+            below.map_or_else(|| Self::last(objects, tree, path, std::iter::once(0)), |d| Ok(Some(d)));
+        Ok(driver?.unwrap_or_default())
+    }
+
+    /// What the files in the directories above a path say, those of the root left out.
+    pub(crate) fn below_root(
+        objects: &Objects<'_>,
+        tree: &mut Tree,
+        path: &[u8],
+    ) -> Result<Option<Driver>, ObjectError> {
+        let starts = memchr::memchr_iter(b'/', path).map(|slash| slash + 1);
+        Self::last(objects, tree, path, starts)
+    }
+
+    /// What the last of these files says; each stands in the directory that is `path` up to there.
+    fn last(
+        objects: &Objects<'_>,
+        tree: &mut Tree,
+        path: &[u8],
+        starts: impl Iterator<Item = usize>,
+    ) -> Result<Option<Driver>, ObjectError> {
+        let mut driver = None;
         for start in starts {
             let file = [&path[..start], b".gitattributes"].concat();
             let Some(entry) = tree.get(objects, &file)?.filter(|entry| type_bits(entry.mode) == 0o100_000)
@@ -38,11 +60,36 @@ impl MergeAttributes {
             let text = read(objects, entry.id)?;
             for line in Lines::new(&text) {
                 if let Some(found) = line_driver(line, &path[start..]) {
-                    driver = found;
+                    driver = Some(found);
                 }
             }
         }
         Ok(driver)
+    }
+}
+
+impl Driver {
+    /// A line for this path alone, as it would stand in the root's file.
+    pub(crate) fn line_for(self, path: &[u8]) -> Vec<u8> {
+        let mut line = b"\"/".to_vec();
+        for &byte in path {
+            match byte {
+                // Once for the pattern, once for the quotes.
+                b'*' | b'?' | b'[' | b'\\' => line.extend_from_slice(&[b'\\', b'\\', byte]),
+                b'"' => line.extend_from_slice(b"\\\""),
+                b'\n' => line.extend_from_slice(b"\\n"),
+                _ => line.push(byte),
+            }
+            if byte == b'\\' {
+                line.push(b'\\');
+            }
+        }
+        line.extend_from_slice(match self {
+            Self::Text => b"\" merge\n",
+            Self::Binary => b"\" -merge\n",
+            Self::Union => b"\" merge=union\n",
+        });
+        line
     }
 }
 
@@ -102,6 +149,15 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_for_one_path_matches_it_and_nothing_else() {
+        let path = b"d*r/a\\b\"c\nd?[e";
+        let line = Driver::Union.line_for(path);
+        assert_eq!(crate::patch::unquote_name(&line).unwrap().0, b"/d\\*r/a\\\\b\"c\nd\\?\\[e");
+        assert_eq!(line_driver(&line, path), Some(Driver::Union));
+        assert_eq!(line_driver(&line, b"dxr/a\\b\"c\nd?[e"), None);
+    }
 
     #[test]
     fn lines_name_the_driver() {

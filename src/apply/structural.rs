@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use git2::{ObjectType, Oid, Repository, Signature, Time};
 
+use super::attributes::MergeAttributes;
 use super::effort::Effort;
-use super::objects::Objects;
+use super::objects::{ObjectError, Objects};
 use super::refusal::{Reason, Refusal, Stop};
 use super::three_way::{Outcome, Sides};
 use super::tree::{Entry, FILE, Tree, type_bits};
@@ -127,13 +128,10 @@ fn version(text: &[u8]) -> Option<(u32, u32)> {
 fn ask_git(objects: &Objects<'_>, sides: &mut Sides<'_>) -> io::Result<Result<Outcome, Stop>> {
     let dir = tempfile::tempdir()?;
     let store = borrowing_repository(dir.path(), objects.repository()).map_err(io::Error::other)?;
-    let mut ours = small_ours(objects, sides).map_err(io::Error::other)?;
-    let attributes = ours.get(objects, b".gitattributes").map_err(io::Error::other)?;
-    if let Some(entry) = attributes {
-        let text = objects.read(entry.id, ObjectType::Blob).map_err(io::Error::other)?;
-        std::fs::create_dir_all(dir.path().join("info"))?;
-        std::fs::write(dir.path().join("info/attributes"), &*text)?;
-    }
+    let ours = small_ours(objects, sides).map_err(io::Error::other)?;
+    let attributes = attributes(objects, sides).map_err(io::Error::other)?;
+    std::fs::create_dir_all(dir.path().join("info"))?;
+    std::fs::write(dir.path().join("info/attributes"), attributes)?;
     let mut trees = [sides.ancestor.clone(), ours, sides.theirs.clone()];
     let lone = lone_renames::take_out(dir.path(), &store, objects, &mut trees)?;
     let mut commits = Vec::new();
@@ -157,6 +155,21 @@ fn ask_git(objects: &Objects<'_>, sides: &mut Sides<'_>) -> io::Result<Result<Ou
         Some(1) => Ok(Err(conflict(&fields).into())),
         _ => Err(io::Error::other("git merge-tree failed")),
     }
+}
+
+/// What says how to merge: the root's file, and a line for each path of which a file in its own directories says more.
+fn attributes(objects: &Objects<'_>, sides: &mut Sides<'_>) -> Result<Vec<u8>, ObjectError> {
+    let mut text = match sides.ours.get(objects, b".gitattributes")?.filter(|entry| entry.mode == FILE) {
+        Some(entry) => objects.read(entry.id, ObjectType::Blob)?.to_vec(),
+        None => Vec::new(),
+    };
+    text.push(b'\n');
+    for path in &sides.paths {
+        if let Some(driver) = MergeAttributes::below_root(objects, sides.ours, path)? {
+            text.extend(driver.line_for(path));
+        }
+    }
+    Ok(text)
 }
 
 /// What git says about the conflict: after the tree come the files, an empty field, and messages of several fields.
@@ -207,9 +220,9 @@ fn borrowing_repository(dir: &Path, from: &Repository) -> Result<Repository, git
     Repository::open_bare(dir)
 }
 
-/// Our side cut down to what the patch names, what stands in its way, and what says how to merge.
+/// Our side cut down to what the patch names and what stands in its way.
 fn small_ours(objects: &Objects<'_>, sides: &mut Sides<'_>) -> Result<Tree, Stop> {
-    let mut wanted: BTreeSet<Vec<u8>> = BTreeSet::from([b".gitattributes".to_vec()]);
+    let mut wanted: BTreeSet<Vec<u8>> = BTreeSet::new();
     for path in &sides.paths {
         wanted.insert(path.clone());
         wanted.extend(memchr::memchr_iter(b'/', path).map(|slash| path[..slash].to_vec()));

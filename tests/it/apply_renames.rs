@@ -94,6 +94,27 @@ fn a_rename_onto_a_file_of_the_base_is_a_conflict() {
 }
 
 #[test]
+fn attributes_of_a_directory_count_where_its_files_are_renamed() {
+    let repo = GitRepo::with(&[("d/.gitattributes", "* merge=union\n"), ("d/a", &lines(&[]))]);
+    let base = repo.git(&["rev-parse", "HEAD"]);
+    repo.git(&["mv", "d/a", "d/b"]);
+    repo.write("d/b", &lines(&[(5, "theirs")]));
+    repo.commit("move it");
+    let mails = repo.format_patch(&base, &["-M"]);
+    repo.git(&["reset", "-q", "--hard", &base]);
+    repo.write("d/a", &lines(&[(5, "ours")]));
+    repo.commit("change it");
+    for with_git in [true, false] {
+        let answer = apply(&repo, &mails, with_git);
+        assert_eq!(answer["result"], "applied", "{answer}");
+        let tip = answer["tip"].as_str().unwrap();
+        let merged = lines(&[(5, "ours\ntheirs")]);
+        assert_eq!(repo.git(&["show", &format!("{tip}:d/b")]), merged.trim_end());
+        assert_eq!(repo.git(&["diff-tree", "-r", "--name-only", "main", tip]), "d/a\nd/b");
+    }
+}
+
+#[test]
 fn a_file_that_the_base_renamed_is_found_in_its_history() {
     let repo = GitRepo::with(&[("a", &lines(&[])), ("other", &lines(&[(1, "one")]))]);
     let base = repo.git(&["rev-parse", "HEAD"]);
