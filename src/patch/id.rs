@@ -88,8 +88,13 @@ impl Reader {
                     return false;
                 }
             }
-            Place::Binary if !is_diff => return true,
-            Place::Binary => self.place = Place::Header,
+            Place::Binary => {
+                // Git leaves out the line that ends a binary change.
+                if is_diff {
+                    self.place = Place::Header;
+                }
+                return true;
+            }
             Place::Hunk { before: 0, after: 0 } => {
                 if line.starts_with(b"@@ -") {
                     let (before, after) = lines_of(line);

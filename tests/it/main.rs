@@ -20,6 +20,7 @@ mod kill;
 mod mail_command;
 mod mail_corpus;
 mod mail_differential;
+mod patch_id_differential;
 mod patchwork_client;
 mod patchwork_corpus;
 mod policy;
