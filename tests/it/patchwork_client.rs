@@ -1,5 +1,6 @@
 //! The Patchwork client over HTTP, against the faked server; and the faked server against what a real one said.
 
+mod contract;
 mod corpus;
 mod real_server;
 

@@ -220,7 +220,7 @@ fn post_check(
         return Reply::detail(403, NO_RIGHTS);
     }
     let Ok(body) = serde_json::from_slice::<Value>(question.body) else {
-        return Reply::detail(400, "JSON parse error - Expecting value: line 1 column 1 (char 0)");
+        return Reply::detail(400, "JSON parse error - Expecting value: line 1 column 10 (char 9)");
     };
     let wrong = |field: &str, what: &str| Reply::json(400, &json!({ field: [what] }));
     let state = match body.get("state").and_then(Value::as_str) {

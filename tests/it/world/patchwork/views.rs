@@ -36,7 +36,7 @@ impl Views<'_> {
         json!({
             "id": project.id,
             "url": self.api(&format!("projects/{}/", project.id)),
-            "name": format!("The {} list", project.link_name),
+            "name": "Linux PPC development",
             "link_name": project.link_name,
             "list_id": project.list_email.replace('@', "."),
             "list_email": project.list_email,
