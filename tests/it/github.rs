@@ -1,1 +1,36 @@
-//! The client of GitHub against the model of GitHub.
+//! Runs of the workflow, against the fake GitHub.
+
+mod faults;
+mod runs;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use patchlift::github::{GitHub, Settings};
+
+use crate::world::github::{FakeGitHub, REPOSITORY, TOKEN};
+
+fn settings(github: &FakeGitHub) -> Settings {
+    Settings {
+        api: github.url.parse().unwrap(),
+        repository: REPOSITORY.into(),
+        workflow: "kvm-ci.yml".into(),
+        branch: None,
+        token: TOKEN.into(),
+        mirror: "https://mirror.example.org/linux.git".into(),
+        poll: Duration::from_secs(60),
+        queued_limit: Duration::from_secs(86_400),
+        run_limit: Duration::from_secs(86_400),
+    }
+}
+
+fn client(github: &FakeGitHub) -> GitHub {
+    let client = GitHub::new(&settings(github)).unwrap();
+    client.with_gap(Duration::ZERO).with_answer_limit(Duration::from_millis(500))
+}
+
+fn inputs(run_key: &str) -> BTreeMap<String, String> {
+    [("run_key", run_key), ("repository", "https://mirror.example.org/linux.git"), ("series", "{}")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}

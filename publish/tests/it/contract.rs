@@ -95,7 +95,10 @@ fn validator(place: &[&str], what: &str) -> Option<Arc<Validator>> {
         return Some(validator.clone());
     }
     let found = place.iter().try_fold(description, |value, key| value.get(key));
-    let Some(found) = found else { panic!("GitHub does not describe {what}") };
+    let Some(mut found) = found else { panic!("GitHub does not describe {what}") };
+    if let Some(place) = found["$ref"].as_str() {
+        found = description.pointer(place.trim_start_matches('#')).unwrap();
+    }
     let mut schema = found["content"]["application/json"]["schema"].clone();
     // References are written from the top of the description.
     schema["components"] = description["components"].clone();
