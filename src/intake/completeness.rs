@@ -10,6 +10,9 @@ use crate::series::assembly::numbers;
 /// A series that promises more patches is none. The longest ones on kernel lists have some hundred.
 const SANE_TOTAL: u32 = 2000;
 
+/// People send one more, or two; a larger number is a mistake.
+const LATER_LIMIT: u32 = 9;
+
 /// What is missing is counted, but not more of it is listed.
 const LISTED_LIMIT: usize = 100;
 
@@ -93,14 +96,20 @@ fn check(listing: &Listing) -> Result<Missing, String> {
             None if named.len() == 1 => 1,
             None => return Err(format!("{} has no number, but other patches have", quoted(patch))),
         };
-        if number == 0 || number > total {
+        if number == 0 || number > total + LATER_LIMIT {
             return Err(format!("it has a patch {number} of {total}"));
         }
         if !seen.insert(number) {
             return Err(format!("it has patch {number} of {total} more than once"));
         }
     }
-    if named.len() < listing.received_total as usize && seen.len() == total as usize {
+    // "[PATCH 3/2]" is how people send one more after the fact: it counts where it goes on from the others.
+    if let Some(last) = seen.last().filter(|last| **last > total)
+        && let Some(gap) = (total + 1..*last).find(|number| !seen.contains(number))
+    {
+        return Err(format!("it has a patch {last} of {total}, but no patch {gap}"));
+    }
+    if named.len() < listing.received_total as usize && seen.len() >= total as usize {
         return Err(format!("the server has {} patches and lists {}", listing.received_total, named.len()));
     }
     let missing = (1..=total).filter(|number| !seen.contains(number)).take(LISTED_LIMIT);
@@ -187,7 +196,7 @@ mod tests {
 
     #[test]
     fn numbers_and_versions_say_whether_it_is_whole() {
-        let table: [(u32, u32, &[&str], &str); 21] = [
+        let table: [(u32, u32, &[&str], &str); 23] = [
             (1, 3, &["[3/3] c", "[1/3] a", "[2/3] b"], "whole"),
             (2, 2, &["[v2,1/2] a", "[v2,2/2] b"], "whole"),
             (1, 1, &["a"], "whole"),
@@ -207,7 +216,9 @@ mod tests {
             (1, 0, &[], "patch 1 of 1 is missing"),
             // The cover said 3 and the patches say 4: the server counts to 3.
             (1, 3, &["[1/4] a", "[2/4] b", "[3/4] c"], "patch 4 of 4 is missing"),
-            (1, 2, &["[1/2] a", "[2/2] b", "[3/2] c"], "it has a patch 3 of 2"),
+            (1, 2, &["[1/2] a", "[2/2] b", "[3/2] c"], "whole"),
+            (1, 2, &["[1/2] a", "[3/2] c"], "patch 2 of 2 is missing"),
+            (1, 2, &["[1/2] a", "[2/2] b", "[4/2] c"], "it has a patch 4 of 2, but no patch 3"),
             (1, 3, &["[99/3] a"], "it has a patch 99 of 3"),
             (1, 1, &["[1/0] a"], "it has a patch 1 of 0"),
             (1, 40_000, &["[1/40000] a"], "it says that it has 40000 patches"),

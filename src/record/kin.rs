@@ -1,6 +1,7 @@
 //! Which series belong together: versions of one work, and the same patches twice.
 
 use super::Record;
+use super::Text;
 use super::state::{Same, State};
 
 /// What another series is to this one.
@@ -22,20 +23,21 @@ pub fn kin(mine: &Record, other: &Record) -> Option<Kin> {
             let same = |theirs: &crate::listing::ListedPatch| theirs.msgid == patch.msgid;
             other.listing.patches.iter().any(same)
         });
-        return Some(Kin::Same(if crossed { Same::CrossPost } else { Same::Resend }));
+        if crossed {
+            return Some(Kin::Same(Same::CrossPost));
+        }
+        // Somebody else with the same change, or under another title, is told about his own series.
+        if of_one_sender(mine, other) && of_one_work(text, others) {
+            return Some(Kin::Same(Same::Resend));
+        }
     }
     let same_list = mine.key.server == other.key.server && mine.listing.project == other.listing.project;
-    let same_sender = mine.listing.submitter.email == other.listing.submitter.email;
-    if !same_list || !same_sender {
-        return None;
-    }
-    let same_change = text.change_id.is_some() && text.change_id == others.change_id;
-    if !same_change && plain(&text.title) != plain(&others.title) {
+    if !same_list || !of_one_sender(mine, other) || !of_one_work(text, others) {
         return None;
     }
     let versions = (mine.listing.version, mine.key.id).cmp(&(other.listing.version, other.key.id));
     // The same title twice without a new version ("Fix typo") is one work only where it touches the same files.
-    let one_work = same_change
+    let one_work = same_change(text, others)
         || mine.listing.version != other.listing.version
         || text.paths.iter().any(|path| others.paths.contains(path));
     match versions {
@@ -43,6 +45,18 @@ pub fn kin(mine: &Record, other: &Record) -> Option<Kin> {
         std::cmp::Ordering::Less if one_work => Some(Kin::Newer),
         _ => None,
     }
+}
+
+fn of_one_sender(mine: &Record, other: &Record) -> bool {
+    mine.listing.submitter.email == other.listing.submitter.email
+}
+
+fn same_change(text: &Text, others: &Text) -> bool {
+    text.change_id.is_some() && text.change_id == others.change_id
+}
+
+fn of_one_work(text: &Text, others: &Text) -> bool {
+    same_change(text, others) || plain(&text.title) == plain(&others.title)
 }
 
 /// A title as it is compared: people change its case and its blanks between versions.
@@ -120,6 +134,7 @@ mod tests {
         );
         assert_eq!(kin(&series(3, 1, "KVM: fix it", "cc", "z.c"), &v1), None, "another file");
         assert_eq!(kin(&series(3, 2, "KVM: other", "cc", "a.c"), &v1), None);
+        assert_eq!(kin(&series(3, 1, "KVM: other", "aa", "a.c"), &v1), None, "the same diff as another work");
         let mut stranger = series(3, 2, "KVM: fix it", "cc", "a.c");
         stranger.listing.submitter.email = "b@x".into();
         assert_eq!(kin(&stranger, &v1), None, "nobody else's series is superseded");
