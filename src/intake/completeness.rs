@@ -220,7 +220,7 @@ mod tests {
             (1, 2, &["[1/2] a", "[3/2] c"], "patch 2 of 2 is missing"),
             (1, 2, &["[1/2] a", "[2/2] b", "[4/2] c"], "it has a patch 4 of 2, but no patch 3"),
             (1, 3, &["[99/3] a"], "it has a patch 99 of 3"),
-            (1, 1, &["[1/0] a"], "it has a patch 1 of 0"),
+            (1, 1, &["[1/0] a"], "whole"),
             (1, 40_000, &["[1/40000] a"], "it says that it has 40000 patches"),
             (1, 2, &["[1/2] a", "[1/2] b"], "it has patch 1 of 2 more than once"),
             (1, 2, &["[1/2] a", "b"], "\"b\" has no number, but other patches have"),
