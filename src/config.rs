@@ -112,6 +112,18 @@ impl Config {
     /// # Errors
     /// The file cannot be read, or all that is wrong in it.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::open(path, true)
+    }
+
+    /// As [`Config::load`], but opens no secret: who only looks need not be allowed to read any. Tokens are empty.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn look(path: &Path) -> Result<Self, ConfigError> {
+        Self::open(path, false)
+    }
+
+    fn open(path: &Path, secrets: bool) -> Result<Self, ConfigError> {
         let failed = |source| ConfigError::Read { path: path.to_owned(), source };
         let path = std::path::absolute(path).map_err(failed)?;
         let mut bytes = Vec::new();
@@ -121,11 +133,11 @@ impl Config {
             return Err(ConfigError::TooLarge { path, limit: MAX_BYTES });
         }
         match String::from_utf8(bytes) {
-            Ok(text) => Self::read(&path, &text),
+            Ok(text) => Self::read(&path, &text, secrets),
             Err(error) => {
                 let good = error.utf8_error().valid_up_to();
                 let text = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
-                let file = reader::File::new(&path, &text);
+                let file = reader::File::new(&path, &text, secrets);
                 file.problem(good, "", "not UTF-8; write it anew in UTF-8");
                 Err(ConfigError::Wrong { problems: file.into_problems() })
             }
@@ -133,8 +145,8 @@ impl Config {
     }
 
     /// Checks a configuration's text. `path` is absolute.
-    fn read(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let file = reader::File::new(path, text);
+    fn read(path: &Path, text: &str, secrets: bool) -> Result<Self, ConfigError> {
+        let file = reader::File::new(path, text, secrets);
         let (table, errors) = DeTable::parse_recoverable(text);
         for error in &errors {
             file.problem(error.span().map_or(0, |span| span.start), "", error.message());

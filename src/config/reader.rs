@@ -20,6 +20,8 @@ pub(super) struct File<'i> {
     /// Where it lies.
     pub(super) path: &'i Path,
     text: &'i str,
+    /// Secrets are read from where they lie.
+    pub(super) secrets: bool,
     problems: RefCell<Vec<Problem>>,
 }
 
@@ -41,8 +43,8 @@ pub(super) struct Table<'f, 'i> {
 }
 
 impl<'i> File<'i> {
-    pub(super) fn new(path: &'i Path, text: &'i str) -> Self {
-        Self { path, text, problems: RefCell::default() }
+    pub(super) fn new(path: &'i Path, text: &'i str, secrets: bool) -> Self {
+        Self { path, text, secrets, problems: RefCell::default() }
     }
 
     /// Notes a problem at a byte of the file.

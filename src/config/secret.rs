@@ -29,6 +29,9 @@ pub(super) fn read(table: &Table<'_, '_>, key: &str) -> Option<SecretString> {
     let (file, env, credential) =
         (below.read("file", own), below.read("env", own), below.read("credential", own));
     let found = match (file, env, credential) {
+        (Some(_), None, None) | (None, Some(_), None) | (None, None, Some(_)) if !table.file.secrets => {
+            Ok(SecretString::from(""))
+        }
         (Some(file), None, None) => from_file(&table.file.relative(&file.value)),
         (None, Some(env), None) => from_environment(&env.value),
         (None, None, Some(credential)) => from_credential(&credential.value),

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
 use url::Url;
 
 use super::reader::{At, Table};
@@ -232,7 +231,7 @@ fn github(table: &Table<'_, '_>, mirror: Option<&Option<mirror::Settings>>) -> O
         queued_limit: table.time("queued_limit", SECOND..=30 * DAY, DAY),
         run_limit: table.time("run_limit", SECOND..=30 * DAY, 6 * HOUR),
         repository: repository?.value,
-        token: token.filter(|token| !token.expose_secret().is_empty())?,
+        token: token?,
         mirror: mirror?,
         api: api?,
     })

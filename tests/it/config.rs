@@ -278,6 +278,35 @@ fn a_secret_that_cannot_be_had_is_said() {
 }
 
 #[test]
+fn who_only_looks_opens_no_secret() {
+    let dir = folder(&format!("{MINIMAL}{HARDWARE}"));
+    fs::remove_file(dir.path().join("token")).unwrap();
+    let path = dir.path().join("patchlift.toml");
+    assert!(Config::load(&path).is_err());
+    assert_eq!(Config::look(&path).unwrap().github.unwrap().token.expose_secret(), "");
+}
+
+/// No key is in the list of keys that nothing reads: a value of a kind that no key takes is refused at each.
+#[test]
+fn every_key_is_read() {
+    let whole = whole_example();
+    let lines: Vec<&str> = whole.lines().collect();
+    let mut keys = 0;
+    for (place, line) in lines.iter().enumerate() {
+        let Some((key, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) else { continue };
+        let wrong = format!("{key} = 1979-05-27");
+        let mut text = lines.clone();
+        text[place] = &wrong;
+        let problems = problems(&text.join("\n"));
+        let here = format!("{}: ", place + 1);
+        let said = |problem: &String| problem.starts_with(&here) && problem.contains(key);
+        assert!(problems.iter().any(said), "{key} {problems:#?}");
+        keys += 1;
+    }
+    assert!(keys > 45, "{keys}");
+}
+
+#[test]
 fn a_secret_file_is_checked() {
     use std::os::unix::fs::PermissionsExt;
     let dir = folder(&server("token = { file = \"token\" }"));
