@@ -25,6 +25,12 @@ Example:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show what runs, what waits and what needs a person
+    Status(command::status::StatusArgs),
+    /// Show everything that is known of a series, and its history
+    Show(command::show::ShowArgs),
+    /// Find the series a mail belongs to, and what became of it
+    Find(command::find::FindArgs),
     /// Watch the Patchwork servers and take every series to its verdict
     ///
     /// Runs until it is told to stop; killed at any moment, it goes on where it was.
@@ -162,6 +168,9 @@ fn moment(text: &str) -> Result<Moment, String> {
 /// Runs the command of this process.
 pub fn main() -> ExitCode {
     let ending = match Cli::parse().command {
+        Command::Status(args) => command::status::run(&args),
+        Command::Show(args) => command::show::run(&args),
+        Command::Find(args) => command::find::run(&args),
         Command::Run(args) => command::bridge::run(&args),
         Command::Once(args) => command::bridge::once(&args),
         Command::Release(args) => command::ask::release(&args),

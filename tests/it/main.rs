@@ -28,6 +28,7 @@ mod random_history;
 mod random_mail;
 mod run;
 mod series;
+mod status;
 mod store;
 mod test_data;
 mod trees;

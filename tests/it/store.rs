@@ -1,6 +1,6 @@
 //! The store, through its own interface, on real files.
 
-mod samples;
+pub(crate) mod samples;
 
 use std::fs;
 use std::path::Path;

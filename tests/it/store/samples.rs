@@ -6,19 +6,19 @@ use patchlift::record::state::{Base, Outcome, Run, Same, Tried};
 use patchlift::record::{Applied, Record, State, Text, Whose};
 use serde_json::json;
 
-pub(super) fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_700_000_000 + seconds).unwrap()
 }
 
-pub(super) fn key(id: u64) -> SeriesKey {
+pub(crate) fn key(id: u64) -> SeriesKey {
     SeriesKey { server: "ozlabs".to_owned(), id }
 }
 
-pub(super) fn patch(id: u64) -> ListedPatch {
+pub(crate) fn patch(id: u64) -> ListedPatch {
     ListedPatch { id, msgid: format!("{id}@example.org"), name: format!("[{id}] a patch"), web_url: None }
 }
 
-pub(super) fn listing(id: u64) -> Listing {
+pub(crate) fn listing(id: u64) -> Listing {
     Listing {
         id,
         project: "linuxppc-dev".to_owned(),
@@ -36,15 +36,15 @@ pub(super) fn listing(id: u64) -> Listing {
 }
 
 /// A series that was seen `id` seconds after the beginning.
-pub(super) fn record(id: u64) -> Record {
+pub(crate) fn record(id: u64) -> Record {
     Record::new(key(id), listing(id), at(i64::try_from(id).unwrap()))
 }
 
-pub(super) fn stands(id: u64, state: State, due: Option<Timestamp>) -> Record {
+pub(crate) fn stands(id: u64, state: State, due: Option<Timestamp>) -> Record {
     Record { state, due, ..record(id) }
 }
 
-pub(super) fn text(patch_ids: &[&str]) -> Text {
+pub(crate) fn text(patch_ids: &[&str]) -> Text {
     Text {
         digest: "d1".to_owned(),
         patch_ids: patch_ids.iter().map(ToString::to_string).collect(),
@@ -59,11 +59,11 @@ pub(super) fn text(patch_ids: &[&str]) -> Text {
     }
 }
 
-pub(super) fn base() -> Base {
+pub(crate) fn base() -> Base {
     Base { name: "powerpc/next".to_owned(), commit: "b1".to_owned(), why: "given".to_owned() }
 }
 
-pub(super) fn tried() -> Tried {
+pub(crate) fn tried() -> Tried {
     Tried {
         base: base(),
         patch: 2,
@@ -74,7 +74,7 @@ pub(super) fn tried() -> Tried {
     }
 }
 
-pub(super) fn applied() -> Applied {
+pub(crate) fn applied() -> Applied {
     Applied {
         base: base(),
         passed_over: vec![tried()],
@@ -85,7 +85,7 @@ pub(super) fn applied() -> Applied {
     }
 }
 
-pub(super) fn run(id: u64) -> Run {
+pub(crate) fn run(id: u64) -> Run {
     Run {
         id: Some(id),
         url: Some("https://github.example/run/7".to_owned()),
@@ -98,7 +98,7 @@ pub(super) fn run(id: u64) -> Run {
     }
 }
 
-pub(super) fn outcome() -> Outcome {
+pub(crate) fn outcome() -> Outcome {
     Outcome {
         passed: false,
         whose: Some(Whose::Series),
@@ -108,13 +108,13 @@ pub(super) fn outcome() -> Outcome {
     }
 }
 
-pub(super) fn finished(id: u64) -> State {
+pub(crate) fn finished(id: u64) -> State {
     State::Finished { applied: applied(), run: run(id), outcome: outcome() }
 }
 
 /// Every state, and how it lies in the store. What is here was released: a change that breaks this test makes the
 /// stores of all who use patchlift unreadable.
-pub(super) fn states() -> Vec<(State, serde_json::Value)> {
+pub(crate) fn states() -> Vec<(State, serde_json::Value)> {
     let base_json = json!({"name": "powerpc/next", "commit": "b1", "why": "given"});
     let tried_json = json!({"base": base_json, "patch": 2, "subject": "hw/occ: Fix it", "file": "hw/occ.c",
         "hunk": "@@ -1 +1 @@", "reason": "the lines are not there"});
