@@ -10,6 +10,7 @@ use super::decisions::Decisions;
 use crate::clock::Clock;
 use crate::listing::SeriesKey;
 use crate::record::kin::{Kin, can_lead, kin};
+use crate::record::state::Same;
 use crate::record::{Event, Moment, Record, State};
 use crate::store::{IntentId, RequestId, Save, Store, StoreError};
 
@@ -293,14 +294,20 @@ fn relate(
     near.retain(|other| other.key != record.key);
     near.sort_by(|a, b| (a.first_seen, &a.key).cmp(&(b.first_seen, &b.key)));
     near.dedup_by(|a, b| a.key == b.key);
-    for other in &near {
-        if let Some(Kin::Same(why)) = kin(record, other)
-            && can_lead(other)
-        {
-            let words = format!("the same patches as {}", other.key);
-            events.push(record.enter(State::Follows { leader: other.key.clone(), why }, words, now));
+    let same = |other: &Record| match kin(record, other) {
+        Some(Kin::Same(why)) if can_lead(other) => Some(why),
+        _ => None,
+    };
+    if let Some((leader, why)) = near.iter().find_map(|other| Some((other.clone(), same(other)?))) {
+        if leader.key < record.key || leader.state.run().is_some() {
+            events.push(follow(record, &leader.key, why, now));
             return Ok(());
         }
+        // Nothing has been tested yet, so the first that was sent leads, in whatever order they were fetched.
+        let mut later = leader;
+        let event = follow(&mut later, &record.key, why, now);
+        near.retain(|other| other.key != later.key);
+        others.push((later, vec![event]));
     }
     for other in near {
         match kin(record, &other) {
@@ -314,6 +321,11 @@ fn relate(
         }
     }
     Ok(())
+}
+
+fn follow(record: &mut Record, leader: &SeriesKey, why: Same, now: Timestamp) -> Event {
+    let words = format!("the same patches as {leader}");
+    record.enter(State::Follows { leader: leader.clone(), why }, words, now)
 }
 
 /// An older version that gives way; `None`: what is said of it stands.

@@ -120,14 +120,20 @@ async fn pages(site: &Arc<Site>, server: &Server, depth: Depth, per_page: u32) -
                 super::site::chain(error)
             );
         }
-        let listings: Vec<Listing> = found.listings.into_iter().filter(|l| seen.insert(l.id)).collect();
+        let mut listings = found.listings;
+        listings.retain(|listing| seen.insert(listing.id));
+        let wanted = match depth {
+            Depth::Newest(count) => count.saturating_sub(reached.rows) as usize,
+            Depth::Overlap { .. } => usize::MAX,
+        };
         for listing in &listings {
             reached.highest = reached.highest.max(Some(listing.id));
             reached.rows += 1;
             let known = matches!(depth, Depth::Overlap { watermark, .. } if listing.id <= watermark);
             reached.known_in_a_row = if known { reached.known_in_a_row + 1 } else { 0 };
         }
-        reached.new += note(site, server, listings, depth).await?;
+        listings.truncate(wanted);
+        reached.new += note(site, server, listings).await?;
         let far_enough = match depth {
             Depth::Newest(count) => reached.rows >= count,
             Depth::Overlap { known, .. } => reached.known_in_a_row >= known,
@@ -141,18 +147,18 @@ async fn pages(site: &Arc<Site>, server: &Server, depth: Depth, per_page: u32) -
 }
 
 /// Saves what a page says: new series become records, known ones are looked at.
-async fn note(site: &Site, server: &Server, listings: Vec<Listing>, depth: Depth) -> Result<u32, StoreError> {
+async fn note(site: &Site, server: &Server, mut listings: Vec<Listing>) -> Result<u32, StoreError> {
+    // In the order in which they were sent.
+    listings.sort_by_key(|listing| listing.id);
     let now = site.clock.now();
     let name = server.client.name.clone();
     let projects: Vec<String> = server.projects.iter().map(|project| project.name.clone()).collect();
     let patience = patience(server);
-    // The very first look takes the newest so many; what lies behind them is history.
-    let most = if let Depth::Newest(count) = depth { count as usize } else { usize::MAX };
     let (new, told) = site
         .ledger
         .with(move |store| {
             let (mut new, mut told) = (0, Vec::new());
-            for listing in listings.into_iter().take(most) {
+            for listing in listings {
                 if !projects.contains(&listing.project) {
                     continue;
                 }

@@ -158,15 +158,24 @@ pub(super) fn drive(
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "the bridge runs");
             bridge.run().await.map_err(BridgeError::from)
         };
-        tokio::select! {
-            done = work => done?,
-            _ = terminate.recv() => tracing::info!("told to stop"),
-            _ = interrupt.recv() => tracing::info!("told to stop"),
-        }
-        Ok(opened)
+        let ended = tokio::select! {
+            done = work => done,
+            _ = terminate.recv() => told_to_stop(),
+            _ = interrupt.recv() => told_to_stop(),
+        };
+        // `patchlift status` need not guess. Where it cannot be written, it guesses.
+        let last_words = opened.site.ledger.with(|store| store.end_heartbeat());
+        let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
+        ended.map(|()| opened)
     });
     runtime.shutdown_timeout(LAST_WORDS);
     result
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the other end of the bridge can fail")]
+fn told_to_stop() -> Result<(), BridgeError> {
+    tracing::info!("told to stop");
+    Ok(())
 }
 
 /// Log lines go to standard error: to the journal, where systemd starts the bridge.

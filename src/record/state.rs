@@ -253,6 +253,7 @@ impl State {
             | Self::Finished { .. }
             | Self::Conflicts { .. }
             | Self::AlreadyApplied { .. }
+            | Self::Follows { .. }
             | Self::GivenUp { .. }
             | Self::Parked { .. } => true,
             _ => false,
