@@ -17,6 +17,7 @@ mod post;
 mod push;
 pub mod site;
 mod start;
+pub mod take;
 mod work;
 
 use std::collections::HashSet;
@@ -91,6 +92,11 @@ impl Bridge {
     /// Nothing can be saved.
     pub async fn run(mut self) -> Result<(), StoreError> {
         self.park_killers().await?;
+        for tree in &self.site.config.trees {
+            if tree.branches.iter().any(|branch| self.site.trees.resolve(&tree.base(branch)).is_none()) {
+                self.site.only_says(|| format!("fetch the tree {} from {}", tree.name, tree.url));
+            }
+        }
         loop {
             let now = self.site.clock.now();
             self.begin_errands(now);

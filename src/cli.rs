@@ -21,7 +21,8 @@ struct Cli {
 
 const EXAMPLE: &str = "\
 Example:
-  patchlift series series.mbox --repo linux.git --base master";
+  patchlift series series.mbox --repo linux.git --base master
+  patchlift series ozlabs/503389 --dry-run";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -47,9 +48,10 @@ enum Command {
     Priority(command::ask::PriorityArgs),
     /// Decide once more on what was recorded, and say what would differ
     Replay(command::replay::ReplayArgs),
-    /// Turn a series' mailbox into a branch: one commit a patch
+    /// Turn a series into a branch: one commit a patch
     ///
-    /// Reads the mailbox of one series (Patchwork's, or what git format-patch writes), checks that it is whole, makes
+    /// Given SERVER/NUMBER, a Message-ID or an address, takes that series from its Patchwork server as the bridge would.
+    /// Given a file, reads the mailbox of one series (Patchwork's, or what git format-patch writes), checks that it is whole, makes
     /// one commit a patch on the base without any worktree, and puts them on the branch series/<id>. The same series
     /// on the same base gives the same commits on every machine; running it twice changes nothing.
     #[command(after_help = format!("{EXAMPLE}\n\n{}", exit::HELP))]
@@ -70,7 +72,17 @@ enum Command {
 #[derive(Debug, Args)]
 pub struct SeriesArgs {
     #[command(flatten)]
-    pub(crate) apply: ApplyArgs,
+    pub(crate) input: InputArgs,
+    #[command(flatten)]
+    pub(crate) config: command::bridge::ConfigArg,
+    /// The git repository that holds the base [default: the bridge's, with the trees of the configuration]
+    #[arg(long, value_name = "GIT DIR", requires = "base", conflicts_with = "config")]
+    pub(crate) repo: Option<PathBuf>,
+    /// The commit to apply to, as for `patchlift apply` [default: every branch of the configuration's trees]
+    #[arg(long, value_name = "REV")]
+    pub(crate) base: Vec<Rule>,
+    #[command(flatten)]
+    pub(crate) how: HowArgs,
     /// The bare repository that gets the branch [default: the repository of --repo]
     #[arg(long, value_name = "GIT DIR")]
     pub(crate) mirror: Option<PathBuf>,
@@ -82,7 +94,7 @@ pub struct SeriesArgs {
     pub(crate) dry_run: bool,
 }
 
-/// Arguments of `patchlift apply`, which `patchlift series` has too.
+/// Arguments of `patchlift apply`.
 #[derive(Debug, Args)]
 pub struct ApplyArgs {
     #[command(flatten)]
@@ -95,6 +107,13 @@ pub struct ApplyArgs {
     /// their files below that path
     #[arg(long, value_name = "REV", required = true)]
     pub(crate) base: Vec<Rule>,
+    #[command(flatten)]
+    pub(crate) how: HowArgs,
+}
+
+/// How a series is applied.
+#[derive(Debug, Clone, Args)]
+pub struct HowArgs {
     /// Try the commit first that the series names as its base-commit, if one of the bases holds it
     #[arg(long)]
     pub(crate) use_base_commit: bool,
@@ -108,7 +127,7 @@ pub struct ApplyArgs {
     pub(crate) committer_date: Option<Moment>,
 }
 
-impl ApplyArgs {
+impl HowArgs {
     /// The committer of a branch: the same on any machine, so nothing but the arguments counts.
     pub(crate) fn committer(&self) -> Committer {
         let default = || ("patchlift".to_owned(), "patchlift@localhost".to_owned());
@@ -142,9 +161,10 @@ pub struct MailArgs {
 }
 
 /// Which mailbox, and how its mails are read.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct InputArgs {
-    /// The mailbox file, or - for standard input
+    /// The mailbox file, or - for standard input; for `patchlift series` also SERVER/NUMBER, a Message-ID, or the
+    /// address of a page
     pub(crate) mbox: PathBuf,
     /// Print one JSON object instead of text for people
     #[arg(long)]

@@ -7,6 +7,7 @@ pub mod failure;
 pub mod find;
 mod looking;
 pub mod mail;
+mod one_series;
 pub mod outcome;
 mod paper;
 pub mod replay;

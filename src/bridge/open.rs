@@ -107,9 +107,9 @@ pub fn open(config: Config, clock: Clock, options: Options) -> Result<Opened, Op
     };
     let decisions = decisions.transpose().map_err(OpenError::Decisions)?;
     let outside = !options.dry && options.replay.is_none();
-    let trees = Repository::open(&config.state_dir.join("git"))?;
+    let trees = Repository::open(&git_dir(&config, temporary.as_ref().filter(|_| !outside)))?;
     let to_mirror = |settings| Mirror::new(trees.clone(), settings, clock.clone());
-    let mirror = config.mirror.clone().map(to_mirror).transpose()?;
+    let mirror = config.mirror.clone().filter(|_| outside).map(to_mirror).transpose()?;
     let site = Site {
         ledger: Ledger::new(store, clock.clone(), decisions),
         mirror,
@@ -129,6 +129,15 @@ pub fn open(config: Config, clock: Clock, options: Options) -> Result<Opened, Op
         config,
     };
     Ok(Opened { site: Arc::new(site), temporary })
+}
+
+/// Where the repository lies; where nothing is to be written and there is none yet, in the folder that goes away.
+fn git_dir(config: &Config, temporary: Option<&tempfile::TempDir>) -> PathBuf {
+    let usual = config.state_dir.join("git");
+    match temporary {
+        Some(folder) if !usual.is_dir() => folder.path().join("git"),
+        _ => usual,
+    }
 }
 
 /// The store as it is now, in another folder; an empty one where there is none yet.

@@ -21,6 +21,10 @@ pub(super) async fn push(site: &Arc<Site>) -> Result<Option<Timestamp>, StoreErr
     records.truncate(BRANCHES_AT_ONCE);
     let Some(mirror) = &site.mirror else {
         for record in records {
+            if site.config.mirror.is_some() {
+                let name = series_ref(&record).map(|one| one.name).unwrap_or_default();
+                site.only_says(|| format!("push {name}"));
+            }
             moved_on(site, &record).await?;
         }
         return Ok(None);
@@ -29,13 +33,6 @@ pub(super) async fn push(site: &Arc<Site>) -> Result<Option<Timestamp>, StoreErr
         return Ok(Some(until));
     }
     let wanted: Vec<Ref> = records.iter().filter_map(series_ref).chain(bases(site)).collect();
-    if site.dry.is_some() {
-        for record in &records {
-            site.only_says(|| format!("push {}", series_ref(record).map(|one| one.name).unwrap_or_default()));
-            moved_on(site, record).await?;
-        }
-        return Ok(None);
-    }
     match mirror.push(&wanted).await {
         Ok(results) => {
             site.mirror_gate.worked();

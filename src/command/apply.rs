@@ -71,13 +71,13 @@ impl<'r> Job<'r> {
             resolve(repository, &rule.rev)?;
         }
         // A branch must be the same on any machine; without one, git is stood in for.
-        let committer = if series.is_some() { args.committer() } else { args.committer_as_git() };
+        let committer = if series.is_some() { args.how.committer() } else { args.how.committer_as_git() };
         Ok(Self {
             objects: Objects::open(repository)?,
             repository,
             series,
             rules: args.base.clone(),
-            use_base_commit: args.use_base_commit,
+            use_base_commit: args.how.use_base_commit,
             settings: Settings { committer, ..Settings::default() },
         })
     }

@@ -6,12 +6,15 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use clap::Args;
+
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::which::Meant;
 use crate::bridge::open::{OpenError, Opened, Options, check_projects, open};
 use crate::bridge::site::chain;
+use crate::bridge::take::{TakeError, take};
 use crate::bridge::{Bridge, Until};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError};
@@ -62,6 +65,9 @@ pub enum BridgeError {
     /// Nothing can be saved.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The series that is meant.
+    #[error(transparent)]
+    Take(#[from] TakeError),
     /// The runtime.
     #[error("cannot start")]
     Start(#[source] std::io::Error),
@@ -76,7 +82,10 @@ pub enum BridgeError {
 impl BridgeError {
     fn ending(&self) -> Ending {
         match self {
-            Self::Config(_) | Self::Asked(_) | Self::Open(OpenError::NoProject { .. }) => Ending::BadInput,
+            Self::Config(_)
+            | Self::Asked(_)
+            | Self::Take(TakeError::Nowhere { .. })
+            | Self::Open(OpenError::NoProject { .. }) => Ending::BadInput,
             _ => Ending::OurFault,
         }
     }
@@ -117,7 +126,7 @@ pub fn once(args: &OnceArgs) -> Ending {
     log();
     end(load(&args.config).and_then(|config| {
         let options = Options { record: args.record.clone(), dry: args.dry_run, ..Options::default() };
-        let opened = drive(config, options, Until::Idle, None)?;
+        let (opened, _) = drive(config, options, Until::Idle, None)?;
         say_what_would_be_done(&opened)
     }))
 }
@@ -137,8 +146,8 @@ pub(super) fn drive(
     config: Config,
     options: Options,
     until: Until,
-    only: Option<SeriesKey>,
-) -> Result<Opened, BridgeError> {
+    only: Option<Meant>,
+) -> Result<(Opened, Option<SeriesKey>), BridgeError> {
     let replayed = options.replay.as_ref().and_then(|recording| recording.start());
     let clock = replayed.map_or(Clock::System, Clock::replayed);
     let runtime = Runtime::new().map_err(BridgeError::Start)?;
@@ -146,12 +155,16 @@ pub(super) fn drive(
         let opened = open(config, clock, options)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(BridgeError::Start)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(BridgeError::Start)?;
+        let mut taken = None;
         let work = async {
-            if only.is_none() {
-                check_projects(&opened.site).await?;
+            // A replay asks for nothing that was not recorded.
+            match &only {
+                Some(meant) => taken = Some(take(&opened.site, &meant.keys, &meant.msgids).await?),
+                None if !opened.site.clock.is_replayed() => check_projects(&opened.site).await?,
+                None => {}
             }
             let bridge = Bridge::new(std::sync::Arc::clone(&opened.site), until);
-            let bridge = match only {
+            let bridge = match taken.clone() {
                 Some(key) => bridge.only(key),
                 None => bridge,
             };
@@ -166,7 +179,7 @@ pub(super) fn drive(
         // `patchlift status` need not guess. Where it cannot be written, it guesses.
         let last_words = opened.site.ledger.with(|store| store.end_heartbeat());
         let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
-        ended.map(|()| opened)
+        ended.map(|()| (opened, taken))
     });
     runtime.shutdown_timeout(LAST_WORDS);
     result

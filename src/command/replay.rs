@@ -44,7 +44,7 @@ fn replay(args: &ReplayArgs) -> Result<(), BridgeError> {
     let Some(last) = last else { return Err(asked(&"nothing is recorded there")) };
     let exchanges = recording.exchanges().len();
     let options = Options { replay: Some(recording), ..Options::default() };
-    let opened = drive(config, options, Until::Clock(last + AFTER_THE_END), None)?;
+    let (opened, _) = drive(config, options, Until::Clock(last + AFTER_THE_END), None)?;
     let folder = opened.temporary().unwrap_or(&args.dir);
     let now = decisions::read(folder).map_err(|error| asked(&error))?;
     let differ = decisions::differences(&was, &now);

@@ -63,12 +63,17 @@ pub fn run(args: &ShowArgs) -> Ending {
 }
 
 fn show(args: &ShowArgs) -> Result<(), BridgeError> {
-    let (config, store) = looking::open(&args.config)?;
+    one(&args.which, &args.config, args.json)
+}
+
+/// Prints the series that is meant.
+pub(super) fn one(which: &str, config: &ConfigArg, json: bool) -> Result<(), BridgeError> {
+    let (config, store) = looking::open(config)?;
     let now = Timestamp::now();
-    let records = find::records(&args.which, &config, &store)?;
+    let records = find::records(which, &config, &store)?;
     let shown = records.into_iter().map(|record| Shown::of(record, &store, now));
     let shown = shown.collect::<Result<Vec<_>, BridgeError>>()?;
-    looking::printed(if args.json {
+    looking::printed(if json {
         screen::print_json(&shown)
     } else {
         let mut out = anstream::stdout().lock();

@@ -31,12 +31,15 @@ pub(super) fn series(text: &str, config: &Config, store: &Store) -> Result<Vec<S
 
 /// What a text may mean.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Meant {
-    keys: Vec<SeriesKey>,
-    msgids: Vec<String>,
+pub(super) struct Meant {
+    /// Series by their numbers.
+    pub(super) keys: Vec<SeriesKey>,
+    /// Mails by their Message-IDs.
+    pub(super) msgids: Vec<String>,
 }
 
-fn meant(text: &str, config: &Config) -> Meant {
+/// What a text may mean, by itself.
+pub(super) fn meant(text: &str, config: &Config) -> Meant {
     let servers = || config.servers.iter().map(|server| &server.client);
     let key = |server: &str, id: u64| SeriesKey { server: server.to_owned(), id };
     if let Ok(key) = text.parse::<SeriesKey>() {
