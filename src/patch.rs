@@ -147,8 +147,8 @@ pub(crate) struct Cursor<'a> {
     pub(crate) rest: &'a [u8],
     /// The number of the next line, from 1.
     pub(crate) line: usize,
-    /// Bytes that binary changes may still inflate to.
-    pub(crate) inflatable: u64,
+    /// Bytes that binary changes may still inflate to; `None`: they are left empty.
+    pub(crate) inflatable: Option<u64>,
 }
 
 impl<'a> Cursor<'a> {
@@ -171,8 +171,24 @@ impl<'a> Cursor<'a> {
 /// # Errors
 /// The cases of [`PatchError`]; text around the changes is passed over.
 pub fn parse(text: &[u8], levels: Option<usize>) -> Result<Vec<FilePatch<'_>>, PatchError> {
+    read(text, levels, Some(binary::CONTENT_LIMIT))
+}
+
+/// As [`parse`], for those who need the names and ids only: binary changes are not inflated, and their data are empty.
+///
+/// # Errors
+/// The cases of [`PatchError`], but for binary data that do not inflate.
+pub fn outline(text: &[u8]) -> Result<Vec<FilePatch<'_>>, PatchError> {
+    read(text, None, None)
+}
+
+fn read(
+    text: &[u8],
+    levels: Option<usize>,
+    inflatable: Option<u64>,
+) -> Result<Vec<FilePatch<'_>>, PatchError> {
     let mut strip = Strip { levels: levels.unwrap_or(1), guess: levels.is_none() };
-    let mut cursor = Cursor { rest: text, line: 1, inflatable: binary::CONTENT_LIMIT };
+    let mut cursor = Cursor { rest: text, line: 1, inflatable };
     let mut files = Vec::new();
     while let Some(mut file) = next_header(&mut cursor, &mut strip)? {
         let header_line = cursor.line;

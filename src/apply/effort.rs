@@ -10,7 +10,7 @@ use super::refusal::{Reason, Refusal, Stop};
 /// lines) needs a thousandth of it; all of it takes about a second.
 pub(crate) const COMPARISONS: u64 = 500_000_000;
 /// Bytes of changed files, all versions of all patches together. The same real series makes 120 MB.
-const CONTENT: u64 = 512 << 20;
+const CONTENT: u64 = 384 << 20;
 /// Git, while it merges renamed files: a merge takes it some milliseconds.
 const GIT: Duration = Duration::from_secs(60);
 
@@ -70,7 +70,7 @@ mod tests {
         let effort = Effort::default();
         let content = vec![0; 64 << 20];
         let made: Vec<bool> = (0..9).map(|_| effort.made(b"f", &content).is_ok()).collect();
-        assert_eq!(made, [[true; 8].as_slice(), &[false]].concat());
+        assert_eq!(made, [[true; 6].as_slice(), &[false; 3]].concat());
         effort.begin();
         assert!(effort.made(b"f", &content).is_ok());
     }

@@ -42,7 +42,7 @@ const FILES_COMPARED: usize = 200;
 
 /// For each file of a failed patch, the version in its index line and the one on the base.
 pub(super) fn versions(objects: &Objects<'_>, tree: &mut Tree, content: &Content) -> Vec<MadeFor> {
-    let files = patch::parse(&content.patch, None).unwrap_or_default();
+    let files = patch::outline(&content.patch).unwrap_or_default();
     let described = files.iter().filter(|file| is_change(file));
     described.take(FILES_SHOWN).filter_map(|file| version(objects, tree, file)).collect()
 }
@@ -88,7 +88,7 @@ fn first_versions(mails: &[Letter<'_>]) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut first: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     let mut made: Vec<Vec<u8>> = Vec::new();
     for content in mails.iter().flatten() {
-        for file in patch::parse(&content.patch, None).unwrap_or_default() {
+        for file in patch::outline(&content.patch).unwrap_or_default() {
             let old = file.old_name.clone().filter(|old| is_change(&file) && !made.contains(old));
             if let Some(old) = old
                 && first.len() < FILES_COMPARED

@@ -149,7 +149,7 @@ impl<'r> Job<'r> {
 /// Every path that the patches name.
 fn touched(patches: &[&Message]) -> Vec<Vec<u8>> {
     let contents = patches.iter().filter_map(|message| message.content.as_ref().ok());
-    let files = contents.flat_map(|content| patch::parse(&content.patch, None).unwrap_or_default());
+    let files = contents.flat_map(|content| patch::outline(&content.patch).unwrap_or_default());
     let names = files.flat_map(|file| [file.old_name, file.new_name]).flatten();
     names.collect::<BTreeSet<_>>().into_iter().collect()
 }

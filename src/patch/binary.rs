@@ -62,8 +62,11 @@ fn data(cursor: &mut Cursor<'_>) -> Option<Binary> {
         }
         base85_line(line, &mut deflated)?;
     }
-    cursor.inflatable = cursor.inflatable.checked_sub(size)?;
-    let content = inflate(&deflated, size)?;
+    let mut content = Vec::new();
+    if let Some(left) = cursor.inflatable {
+        cursor.inflatable = Some(left.checked_sub(size)?);
+        content = inflate(&deflated, size)?;
+    }
     Some(if is_delta { Binary::Delta(content) } else { Binary::Literal(content) })
 }
 
@@ -179,6 +182,30 @@ fn varint(rest: &mut &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_patch_inflates_so_much_and_an_outline_nothing() {
+        let deflated = |size: usize| {
+            let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+            std::io::Write::write_all(&mut encoder, &vec![0; size]).unwrap();
+            encoder.finish().unwrap()
+        };
+        let content = deflated(CONTENT_LIMIT as usize);
+        assert_eq!(inflate(&content, CONTENT_LIMIT).unwrap().len() as u64, CONTENT_LIMIT);
+        assert!(inflate(&content, CONTENT_LIMIT - 1).is_none());
+        // "literal 0", twice in one patch; then more than one patch may have.
+        let change = |size: u64| {
+            format!("diff --git a/f b/f\nindex 1..2\nGIT binary patch\nliteral {size}\nHcmV?d00001\n\n")
+        };
+        let whole = change(0).repeat(2);
+        assert_eq!(
+            crate::patch::parse(whole.as_bytes(), None).unwrap()[1].binary,
+            Some(Binary::Literal(vec![]))
+        );
+        let large = change(CONTENT_LIMIT + 1);
+        assert!(crate::patch::parse(large.as_bytes(), None).is_err());
+        assert_eq!(crate::patch::outline(large.as_bytes()).unwrap()[0].name(), b"f");
+    }
 
     #[test]
     fn base85_lines_state_their_length() {
