@@ -74,6 +74,10 @@ fn store(
     content: &[u8],
     like: Option<Oid>,
 ) -> Result<Oid, Stop> {
+    // Linux makes no others, so no worktree could hold them.
+    if type_bits(mode) == SYMLINK && !(1..=4095).contains(&content.len()) {
+        return Err(Refusal::of(path, Reason::SymlinkTarget).into());
+    }
     if type_bits(mode) != SUBMODULE {
         return Ok(objects.make(ObjectType::Blob, content.to_vec(), like)?);
     }

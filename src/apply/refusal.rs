@@ -72,6 +72,9 @@ pub enum Reason {
     /// A path that leads out of the tree or into git's own directory.
     #[error("the path is not allowed: it leads out of the tree or into .git")]
     UnsafePath,
+    /// A symlink that no system can make.
+    #[error("the symlink's target is empty or longer than 4095 bytes")]
+    SymlinkTarget,
     /// A path that leads through a symlink.
     #[error("the path leads through a symlink")]
     BeyondSymlink,

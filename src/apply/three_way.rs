@@ -144,7 +144,9 @@ fn ancestor_entry(
     // A pure rename or change of mode has no ids: the base's own version is meant.
     if file.lines_added() == 0 && file.lines_deleted() == 0 {
         let entry = head.get(objects, name)?.filter(|entry| type_bits(entry.mode) != SUBMODULE);
-        return Ok(Entry { mode, id: entry.ok_or_else(unknown)?.id });
+        let entry = entry.ok_or_else(unknown)?;
+        // A rename says no mode; git takes it for a file's, and then loses track of symlinks.
+        return Ok(Entry { mode: file.old_mode.unwrap_or(entry.mode), id: entry.id });
     }
     Err(unknown().into())
 }

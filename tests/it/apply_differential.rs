@@ -52,10 +52,11 @@ fn random_series_give_gits_commits() {
     let first: u64 = std::env::var("PATCHLIFT_DIFFERENTIAL_FIRST").map_or(0, |text| text.parse().unwrap());
     let mut wrong = Vec::new();
     for seed in first..first + cases(40) {
-        match Case::new(seed, &repo).compare(&repo) {
+        let case = Case::new(seed, &repo);
+        match case.compare(&repo) {
             Ok(outcome) => counts[outcome as usize] += 1,
             Err(text) => {
-                keep(&repo, seed, &text);
+                case.keep(&repo, &text);
                 wrong.push(text);
             }
         }
@@ -71,14 +72,6 @@ fn random_series_give_gits_commits() {
         wrong.iter().min_by_key(|text| text.len()).unwrap()
     );
     assert!(cases(40) < 20 || (applied > 0 && refused > 0), "the cases are too uniform");
-}
-
-/// What differs, and the history it came from, for a closer look.
-fn keep(repo: &GitRepo, seed: u64, text: &str) {
-    let Ok(folder) = std::env::var("PATCHLIFT_DIFFERENTIAL_KEEP") else { return };
-    std::fs::write(format!("{folder}/{seed}"), text).unwrap();
-    let history = ["refs/case/base", "refs/case/topic", "refs/case/target"];
-    repo.git(&[&["bundle", "create", "-q", &format!("{folder}/{seed}.bundle")], &history[..]].concat());
 }
 
 struct Case {
@@ -112,6 +105,31 @@ impl Case {
         Self { seed, mails, format }
     }
 
+    /// Did git change a file that its patch does not name, and that is no new name either, as it was there all along?
+    fn changes_a_stranger(repo: &GitRepo, commits: &[String]) -> bool {
+        let existing = repo.git(&["ls-tree", "-r", "--name-only", "refs/case/base"]);
+        let topic = repo.git(&["rev-list", "refs/case/base..refs/case/topic"]);
+        // The author's date tells the commits of a case apart.
+        let date = |commit: &str| repo.git(&["log", "-1", "--format=%at", commit]);
+        let names = |commit: &str| repo.git(&["diff-tree", "-r", "--no-commit-id", "--name-only", commit]);
+        commits.iter().any(|commit| {
+            let original = topic.lines().find(|original| date(original) == date(commit));
+            let named = original.map(names).unwrap_or_default();
+            let is = |list: &str, path: &str| list.lines().any(|line| line == path);
+            names(commit).lines().any(|path| is(&existing, path) && !is(&named, path))
+        })
+    }
+
+    /// What differs, the mails, and the history they came from, for a closer look.
+    fn keep(&self, repo: &GitRepo, text: &str) {
+        let Ok(folder) = std::env::var("PATCHLIFT_DIFFERENTIAL_KEEP") else { return };
+        let path = format!("{folder}/{}", self.seed);
+        std::fs::write(format!("{path}.txt"), text).unwrap();
+        std::fs::write(format!("{path}.mbox"), &self.mails).unwrap();
+        let history = ["refs/case/base", "refs/case/topic", "refs/case/target"];
+        repo.git(&[&["bundle", "create", "-q", &format!("{path}.bundle")], &history[..]].concat());
+    }
+
     fn compare(&self, repo: &GitRepo) -> Result<Outcome, String> {
         if self.mails.is_empty() {
             return Ok(Outcome::Refused);
@@ -141,6 +159,7 @@ impl Case {
             // Git itself breaks down on some damaged headers.
             (None, _) if git.said.contains("Assertion") => Ok(Outcome::Hazard),
             (Some(_), 3) if ours.stdout.contains("a similar file is not taken for it") => Ok(Outcome::Hazard),
+            (Some(commits), 3) if Self::changes_a_stranger(repo, commits) => Ok(Outcome::Hazard),
             (Some(_), 3) if ours.stdout.contains("date cannot be read: \\\"\\\"") => Ok(Outcome::Hazard),
             // Git leaves the file out and commits the rest.
             (Some(_), 3) if ours.stdout.contains("corrupt binary change") => Ok(Outcome::Hazard),

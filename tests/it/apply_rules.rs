@@ -19,6 +19,28 @@ fn apply_writes_objects_and_nothing_else() {
     assert_eq!((repo.git(&["for-each-ref"]), repo.git(&["status", "--porcelain"])), before);
 }
 
+/// Seed 401416: `git am` fails to write it.
+#[test]
+fn a_symlink_to_nowhere_is_refused() {
+    let repo = GitRepo::with(&[("f", "a\n")]);
+    let text = "From: A <a@example.com>\nDate: Fri, 15 Apr 2022 07:20:00 +0200\nSubject: [PATCH] x\n\n---\ndiff --git a/l b/l\nnew file mode 120000\nindex 0000000..e69de29\n";
+    let (_dir, path) = mailbox(text.as_bytes());
+    let ran = patchlift(&["apply", arg(&path), "--repo", repo.arg(), "--base", "main", "--json"]);
+    assert_eq!((ran.code, &ran.json()["file"]), (3, &"l".into()));
+}
+
+/// Seed 408284: the rename does not say that the file is a symlink.
+#[test]
+fn a_symlink_is_not_renamed_onto_a_file() {
+    let repo = GitRepo::with(&[("f", "a\n"), ("g", "b\n")]);
+    std::os::unix::fs::symlink("f", repo.path().join("l")).unwrap();
+    let base = repo.commit("a link");
+    let text = "From: A <a@example.com>\nDate: Fri, 15 Apr 2022 07:20:00 +0200\nSubject: [PATCH] x\n\n---\ndiff --git a/l b/g\nsimilarity index 100%\nrename from l\nrename to g\ndiff --git a/m b/m\nnew file mode 120000\nindex 0000000..6a69f92\n--- /dev/null\n+++ b/m\n@@ -0,0 +1 @@\n+f\n\\ No newline at end of file\n";
+    let (_dir, path) = mailbox(text.as_bytes());
+    let ran = patchlift(&["apply", arg(&path), "--repo", repo.arg(), "--base", &base, "--json"]);
+    assert_eq!(ran.json()["result"], "conflict", "{}", ran.stdout);
+}
+
 #[test]
 fn part_of_a_series_is_taken_as_git_am_takes_it() {
     let repo = GitRepo::with(&[("a", "1\n2\n3\n")]);
