@@ -43,7 +43,7 @@ fn every_recorded_patch_has_gits_stable_id() {
 fn gits_ids(patches: &[Vec<u8>]) -> BTreeMap<usize, String> {
     let mut input = tempfile::tempfile().unwrap();
     for (at, patch) in patches.iter().enumerate() {
-        write!(input, "From {at:040x}\n").unwrap();
+        writeln!(input, "From {at:040x}").unwrap();
         input.write_all(patch).unwrap();
         input.write_all(b"\n").unwrap();
     }

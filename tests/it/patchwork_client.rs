@@ -3,6 +3,7 @@
 mod contract;
 mod corpus;
 mod real_server;
+mod recorded_mailboxes;
 
 use std::time::Duration;
 

@@ -18,8 +18,8 @@ use crate::test_data;
 /// The recorded series and their base.
 pub(super) struct Corpus {
     pub(super) data: PathBuf,
-    /// By the number the server gave them.
-    pub(super) series: BTreeMap<String, Series>,
+    /// Each with the Message-IDs of its mails, as far as all of these were kept.
+    series: Vec<(Series, Vec<String>)>,
     repo: TempDir,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Corpus {
 #[derive(Debug, Deserialize)]
 pub(super) struct Series {
     /// Files of the mails, in order; none where one was too long to be kept.
-    pub(super) mails: Vec<Option<String>>,
+    mails: Vec<Option<String>>,
     base: String,
     tree_git_am_of_original_mails: Option<String>,
     tree_git_am_of_each_patch_mbox: Option<String>,
@@ -55,7 +55,17 @@ impl Corpus {
     /// `None`, loudly, where the recorded data are missing.
     pub(super) fn open() -> Option<Self> {
         let data = test_data::folder("patchwork")?;
-        let series = serde_json::from_slice(&std::fs::read(data.join("expected.json")).unwrap()).unwrap();
+        let expected = std::fs::read(data.join("expected.json")).unwrap();
+        let all: BTreeMap<String, Series> = serde_json::from_slice(&expected).unwrap();
+        let id = |mail: &Option<String>| {
+            let mail = std::fs::read(data.join("mails").join(mail.as_ref()?)).ok()?;
+            overview(&mail).message_id
+        };
+        let series = all.into_values().filter_map(|series| {
+            let ids = series.mails.iter().map(id).collect::<Option<Vec<String>>>()?;
+            Some((series, ids))
+        });
+        let series = series.collect();
         let repo = tempfile::tempdir().unwrap();
         must(Command::new("git").args(["init", "-q", "--bare", arg(repo.path())]));
         let bundle = data.join("base.bundle");
@@ -72,15 +82,7 @@ impl Corpus {
 
     /// The series with these mails.
     pub(super) fn with(&self, message_ids: &[&str]) -> Option<&Series> {
-        let id = |mail: &Option<String>| {
-            let mail = std::fs::read(self.data.join("mails").join(mail.as_ref()?)).ok()?;
-            overview(&mail).message_id
-        };
-        let same = |series: &&Series| {
-            let ids: Option<Vec<String>> = series.mails.iter().map(id).collect();
-            ids.is_some_and(|ids| ids == message_ids)
-        };
-        self.series.values().find(same)
+        self.series.iter().find(|(_, ids)| ids == message_ids).map(|(series, _)| series)
     }
 
     /// The tree of a frozen series on its base, or `FAIL`. Its mails go through the store's format first.
