@@ -63,11 +63,11 @@ pub fn completeness(listing: &Listing) -> Completeness {
 
 /// The patches by their numbers, where each has its own; else as they stand.
 pub fn in_order(mut patches: Vec<ListedPatch>) -> Vec<ListedPatch> {
-    let numbers: Option<Vec<u32>> = patches.iter().map(|patch| Some(prefix(patch).counter?.0)).collect();
+    let numbers: Option<Vec<u32>> = patches.iter().map(|patch| Some(counter(&patch.name)?.0)).collect();
     let distinct =
         numbers.is_some_and(|numbers| numbers.iter().collect::<BTreeSet<_>>().len() == numbers.len());
     if distinct {
-        patches.sort_by_key(|patch| prefix(patch).counter);
+        patches.sort_by_key(|patch| counter(&patch.name));
     }
     patches
 }
@@ -90,8 +90,8 @@ fn check(listing: &Listing) -> Result<Missing, String> {
         return Err(format!("it says that it has {total} patches"));
     }
     let mut seen = BTreeSet::new();
-    for (patch, prefix) in &named {
-        let number = match prefix.counter {
+    for (patch, _) in &named {
+        let number = match counter(&patch.name) {
             Some((number, _)) => number,
             None if named.len() == 1 => 1,
             None => return Err(format!("{} has no number, but other patches have", quoted(patch))),
@@ -137,22 +137,38 @@ fn versions(listing: &Listing, named: &[(&ListedPatch, Prefix)]) -> Result<(), S
     }
 }
 
+/// The number and the total as Patchwork reads them: `2/3` or `2 of 3` at the end of a word in brackets, so also in
+/// `PATCH2/3`. Numbers that no series has are too large for every use of them.
+fn counter(name: &str) -> Option<(u32, u32)> {
+    words(name).find_map(|word| {
+        let (before, total) = word.split_once('/').or_else(|| word.split_once(" of "))?;
+        let number = &before[before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..];
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let parsed = |text: &str| text.parse().unwrap_or(u32::MAX);
+        (is_number(number) && is_number(total)).then(|| (parsed(number), parsed(total)))
+    })
+}
+
+/// The words in brackets at the head of a name, which the server parts by commas.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    let brackets = name.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    brackets.map_or("", |(words, _)| words).split(',')
+}
+
 /// The version as Patchwork reads it: the first `v2` among the words in brackets, else the first `(v2)` anywhere.
 fn servers_version(name: &str) -> u32 {
-    let brackets = name.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let version = |word: &str| {
         let digits = word.strip_prefix(['v', 'V'])?;
         let all = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         all.then(|| digits.parse().unwrap_or(u32::MAX))
     };
-    let words = brackets.map_or("", |(words, _)| words);
     let behind = || name.split('(').skip(1).find_map(|piece| version(piece.split_once(')')?.0));
-    words.split(',').find_map(version).or_else(behind).unwrap_or(1)
+    words(name).find_map(version).or_else(behind).unwrap_or(1)
 }
 
 /// What the patches say themselves; what the server says where they say nothing.
 fn total(listing: &Listing, named: &[(&ListedPatch, Prefix)]) -> Result<u32, String> {
-    let totals: BTreeSet<u32> = named.iter().filter_map(|(_, prefix)| Some(prefix.counter?.1)).collect();
+    let totals: BTreeSet<u32> = named.iter().filter_map(|(patch, _)| Some(counter(&patch.name)?.1)).collect();
     let mut totals = totals.into_iter();
     match (totals.next(), totals.next()) {
         (Some(one), Some(other)) => Err(format!("its patches disagree on their count: {one} and {other}")),
@@ -196,7 +212,7 @@ mod tests {
 
     #[test]
     fn numbers_and_versions_say_whether_it_is_whole() {
-        let table: [(u32, u32, &[&str], &str); 23] = [
+        let table: [(u32, u32, &[&str], &str); 26] = [
             (1, 3, &["[3/3] c", "[1/3] a", "[2/3] b"], "whole"),
             (2, 2, &["[v2,1/2] a", "[v2,2/2] b"], "whole"),
             (1, 1, &["a"], "whole"),
@@ -220,8 +236,11 @@ mod tests {
             (1, 2, &["[1/2] a", "[3/2] c"], "patch 2 of 2 is missing"),
             (1, 2, &["[1/2] a", "[2/2] b", "[4/2] c"], "it has a patch 4 of 2, but no patch 3"),
             (1, 3, &["[99/3] a"], "it has a patch 99 of 3"),
+            (1, 2, &["[PATCH1/2] a", "[PATCH2/2] b"], "whole"),
+            (1, 2, &["[2 of 2] b", "[1 of 2] a"], "whole"),
             (1, 1, &["[1/0] a"], "whole"),
             (1, 40_000, &["[1/40000] a"], "it says that it has 40000 patches"),
+            (1, 1, &["[1/99999999999] a"], "it says that it has 4294967295 patches"),
             (1, 2, &["[1/2] a", "[1/2] b"], "it has patch 1 of 2 more than once"),
             (1, 2, &["[1/2] a", "b"], "\"b\" has no number, but other patches have"),
             (1, 2, &["[1/2] a", "[2/3] b"], "its patches disagree on their count: 2 and 3"),
