@@ -26,7 +26,7 @@ pub fn mail_from_json(text: &PatchText) -> Vec<u8> {
     mail.extend_from_slice(
         b"MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n",
     );
-    mail.extend_from_slice(text.content.trim_end().as_bytes());
+    mail.extend_from_slice(with_dashes(text.content.trim_end()).as_bytes());
     mail.push(b'\n');
     if let Some(diff) = &text.diff {
         mail.push(b'\n');
@@ -41,6 +41,29 @@ impl PatchText {
         let (_, values) = self.headers.iter().rfind(|(known, _)| known.eq_ignore_ascii_case(name))?;
         values.last().map(String::as_str)
     }
+}
+
+/// The text with what the server moved up from below the diff put under a line of dashes. Where the mail has such a
+/// line the server did that itself; where it has none, the base would get into the commit's message.
+fn with_dashes(content: &str) -> String {
+    let mut at = content.len();
+    for line in content.lines().rev() {
+        let moved = line.is_empty() || is_about_the_base(line.as_bytes());
+        if !moved || line.starts_with("---") {
+            break;
+        }
+        at = content[..at].rfind('\n').unwrap_or(0);
+    }
+    let (message, below) = content.split_at(at);
+    if below.trim().is_empty() || message.lines().any(|line| line.trim_end() == "---") {
+        return content.to_owned();
+    }
+    format!("{message}\n---\n{}", below.trim_start())
+}
+
+/// Is this one of the lines that `git format-patch --base` writes below a diff?
+pub(super) fn is_about_the_base(line: &[u8]) -> bool {
+    line.starts_with(b"base-commit: ") || line.starts_with(b"prerequisite-patch-id: ")
 }
 
 /// One line, whatever the value holds.
@@ -158,6 +181,23 @@ mod tests {
         assert_eq!(read.date.unwrap(), b"Fri, 20 Nov 2026 13:00:00 +1100");
         assert_eq!(read.message, b"From here on it works.\n\nSigned-off-by: J\n");
         assert_eq!(read.patch, format!("---\n f | 2\n\n{DIFF}").as_bytes());
+    }
+
+    #[test]
+    fn what_stood_below_the_diff_gets_into_no_message() {
+        let base = "base-commit: a7b850715661aeede639be8e85d57efeec570188";
+        for (content, message) in [
+            (base.to_owned(), String::new()),
+            (format!("Why.\n\n\n{base}\nprerequisite-patch-id: 12"), "Why.".to_owned()),
+            (format!("Why.\n---\n f | 2\n\n{base}"), "Why.".to_owned()),
+            (format!("{base}\nis the base."), format!("{base}\nis the base.")),
+        ] {
+            let mail = mail_from_json(&patch(&[("From", "A <a@b.c>"), ("Subject", "x")], &content, DIFF));
+            let read = read(&mail, Options::default()).unwrap();
+            assert_eq!(String::from_utf8(read.message).unwrap().trim(), message);
+            let hints = crate::series::Message::read(&mail, Options::default()).hints;
+            assert!(hints.base_commit.is_some());
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::fmt;
 
 use git2::{ObjectType, Oid};
 
+use super::json_mail::is_about_the_base;
 use crate::bytes::{Lines, find, find_ignoring_case, strip_prefix_ignoring_case, trim};
 use crate::listing::Listing;
 use crate::mail::{self, Options};
@@ -56,6 +57,8 @@ pub enum Reason {
     Unreadable,
     /// There is no diff in it, or none that can be read.
     NoDiff,
+    /// What its author wrote below the diff stands in its message.
+    MovedUp,
     /// A new file has not the content that the patch itself says it has: the server changed its bytes.
     Altered,
 }
@@ -72,6 +75,7 @@ impl Reason {
             Self::UnknownCharset => "a header is in an unknown charset",
             Self::Unreadable => "its mail cannot be read",
             Self::NoDiff => "its mail holds no readable diff",
+            Self::MovedUp => "what stood below its diff got into its message",
             Self::Altered => "its mail does not give the file that the patch names",
         }
     }
@@ -187,6 +191,10 @@ fn check(mail: &[u8]) -> Result<(), Reason> {
         return Err(Reason::UnknownCharset);
     }
     let content = mail::read(mail, Options::default()).map_err(|_| Reason::Unreadable)?;
+    let has_dashes = Lines::new(&content.patch).next().is_some_and(|line| trim(line) == b"---");
+    if !has_dashes && Lines::new(&content.message).any(is_about_the_base) {
+        return Err(Reason::MovedUp);
+    }
     let files = patch::parse(&content.patch, None).map_err(|_| Reason::NoDiff)?;
     if files.iter().any(is_altered) { Err(Reason::Altered) } else { Ok(()) }
 }

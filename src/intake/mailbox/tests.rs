@@ -57,7 +57,8 @@ type Case = (&'static str, Vec<String>, Vec<u64>, Vec<(u64, Reason)>);
 #[test]
 fn what_cannot_be_trusted_is_taken_from_json() {
     use Reason::{
-        Altered, CarriageReturn, Doubled, FromLine, Missing, NoDiff, Smuggled, UnknownCharset, Unreadable,
+        Altered, CarriageReturn, Doubled, FromLine, Missing, MovedUp, NoDiff, Smuggled, UnknownCharset,
+        Unreadable,
     };
     let good = |id| mail(id, &format!("why\n{DIFF}"));
     let with = |id, text: &str| mail(id, &format!("{text}\n{DIFF}"));
@@ -108,6 +109,12 @@ fn what_cannot_be_trusted_is_taken_from_json() {
             vec![mail(1, &format!("x\n---\ndiff --git a/doc/crlf.txt b/doc/crlf.txt\n{new_file}")), good(2)],
             vec![2],
             vec![(1, Altered)],
+        ),
+        (
+            "a base that stood below the diff",
+            vec![mail(1, &format!("base-commit: {}\n\n{}", "a".repeat(40), &DIFF[5..])), good(2)],
+            vec![2],
+            vec![(1, MovedUp)],
         ),
         (
             "a sender's own number",

@@ -8,6 +8,7 @@ use patchlift::apply::objects::Objects;
 use patchlift::apply::{Settings, apply};
 use patchlift::intake::{Frozen, Mails};
 use patchlift::mail::{Options, overview::overview};
+use patchlift::patch::id::stable_id;
 use patchlift::series::Message;
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -51,6 +52,32 @@ impl Series {
     }
 }
 
+/// How a commit made of `mail` would differ from one made of the author's mail.
+pub(super) fn differences(original: &[u8], mail: &[u8]) -> Vec<String> {
+    let read = |mail: &[u8]| patchlift::mail::read(mail, Options::default());
+    let (Ok(original), Ok(mail)) = (read(original), read(mail)) else { return vec!["unreadable".to_owned()] };
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, original: String, mail: String| {
+        if original != mail {
+            differences.push(format!("{what}: {mail} instead of {original}"));
+        }
+    };
+    compare("author", format!("{:?}", text_of(&original)), format!("{:?}", text_of(&mail)));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes.trim_ascii()).into_owned();
+    let optional = |bytes: &Option<Vec<u8>>| text(bytes.as_deref().unwrap_or_default());
+    compare("subject", optional(&original.subject), optional(&mail.subject));
+    compare("date", optional(&original.date), optional(&mail.date));
+    compare("message", text(&original.message), text(&mail.message));
+    compare("patch", format!("{:?}", stable_id(&original.patch)), format!("{:?}", stable_id(&mail.patch)));
+    differences
+}
+
+fn text_of(content: &patchlift::mail::Content) -> Option<(String, String)> {
+    let author = content.author.as_ref()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Some((text(&author.name), text(&author.email)))
+}
+
 impl Corpus {
     /// `None`, loudly, where the recorded data are missing.
     pub(super) fn open() -> Option<Self> {
@@ -83,6 +110,12 @@ impl Corpus {
     /// The series with these mails.
     pub(super) fn with(&self, message_ids: &[&str]) -> Option<&Series> {
         self.series.iter().find(|(_, ids)| ids == message_ids).map(|(series, _)| series)
+    }
+
+    /// The mails as their author sent them.
+    pub(super) fn originals(&self, series: &Series) -> Vec<Vec<u8>> {
+        let read = |file: &String| std::fs::read(self.data.join("mails").join(file)).unwrap();
+        series.mails.iter().flatten().map(read).collect()
     }
 
     /// The tree of a frozen series on its base, or `FAIL`. Its mails go through the store's format first.

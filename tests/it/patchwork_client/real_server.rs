@@ -15,7 +15,7 @@ use patchlift::record::CheckState;
 use secrecy::SecretString;
 use tempfile::TempDir;
 
-use super::corpus::Corpus;
+use super::corpus::{Corpus, differences};
 use super::{check, settings};
 
 /// A running Patchwork; it ends with its input.
@@ -114,6 +114,21 @@ async fn frozen(client: &Client, listing: &Listing, from_json: bool) -> Result<F
     freeze(listing, matched, &texts, cover.as_ref()).map_err(|error| error.to_string())
 }
 
+/// Mails that the server does not give back as they were: bytes of other charsets become UTF-8, and a mail without a
+/// date gets the day it came. Git refuses to read the one in UTF-16, which then can be read.
+const KNOWN: [(&str, &str); 6] = [
+    ("date: none", "date: "),
+    ("doc: add iso2022 test", "patch: "),
+    ("doc: add latin1 test", "patch: "),
+    ("doc: add latin1nolabel test", "patch: "),
+    ("doc: add utf16 test", "unreadable"),
+    ("doc: add win1252 test", "patch: "),
+];
+
+fn is_known(difference: &str) -> bool {
+    KNOWN.iter().any(|(name, what)| difference.starts_with(&format!("Some({name:?}) {what}")))
+}
+
 #[tokio::test]
 async fn every_series_of_a_real_server_gives_its_authors_tree() {
     let (Some(corpus), Some(mut server)) = (Corpus::open(), RealPatchwork::start()) else { return };
@@ -129,7 +144,8 @@ async fn every_series_of_a_real_server_gives_its_authors_tree() {
             }
             listings.extend(page.listings);
         }
-        let (mut compared, mut wrong, mut not_whole, mut refused) = (0, Vec::new(), Vec::new(), Vec::new());
+        let (mut compared, mut wrong, mut changed) = (0, Vec::new(), Vec::new());
+        let (mut not_whole, mut refused) = (Vec::new(), Vec::new());
         for listing in &listings {
             assert_eq!(*listing, client.series(listing.id).await.unwrap());
             let ids: Vec<&str> = listing.patches.iter().map(|patch| patch.msgid.as_str()).collect();
@@ -147,6 +163,13 @@ async fn every_series_of_a_real_server_gives_its_authors_tree() {
                 };
                 let tree = corpus.tree(series, &frozen);
                 compared += 1;
+                if from_json {
+                    for (original, mail) in corpus.originals(series).iter().zip(&frozen.mails.patches) {
+                        let differences = differences(original, mail);
+                        changed
+                            .extend(differences.into_iter().map(|what| format!("{:?} {what}", listing.name)));
+                    }
+                }
                 if !series.is_right(&tree) {
                     let from = &frozen.text.from_json;
                     wrong.push(format!(
@@ -158,6 +181,8 @@ async fn every_series_of_a_real_server_gives_its_authors_tree() {
             }
         }
         eprintln!("{} series, {compared} trees compared", listings.len());
+        let unknown: Vec<&String> = changed.iter().filter(|what| !is_known(what)).collect();
+        assert!(unknown.is_empty() && changed.len() == KNOWN.len(), "{changed:?}");
         assert_eq!(not_whole, ["it has a patch 3 of 2"]);
         assert!(
             refused.len() == 2 && refused.iter().all(|why| why.contains("is a pull request")),
