@@ -29,7 +29,10 @@ pub fn mail_from_json(text: &PatchText) -> Vec<u8> {
     mail.extend_from_slice(with_dashes(text.content.trim_end()).as_bytes());
     mail.push(b'\n');
     if let Some(diff) = &text.diff {
-        mail.push(b'\n');
+        // An attached file of format-patch is given as a whole: its head goes on with the message.
+        if !diff.starts_with("From ") {
+            mail.push(b'\n');
+        }
         mail.extend_from_slice(diff.as_bytes());
     }
     mail

@@ -2,6 +2,7 @@
 
 mod contract;
 mod corpus;
+mod hostile_mails;
 mod real_server;
 mod recorded_mailboxes;
 

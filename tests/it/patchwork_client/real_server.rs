@@ -19,7 +19,7 @@ use super::corpus::{Corpus, differences};
 use super::{check, settings};
 
 /// A running Patchwork; it ends with its input.
-struct RealPatchwork {
+pub(super) struct RealPatchwork {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -29,7 +29,7 @@ struct RealPatchwork {
 
 impl RealPatchwork {
     /// `None`, loudly, where no checkout is named.
-    fn start() -> Option<Self> {
+    pub(super) fn start() -> Option<Self> {
         let Some(checkout) = std::env::var_os("PATCHLIFT_PATCHWORK") else {
             eprintln!("SKIPPED: set PATCHLIFT_PATCHWORK to a checkout of Patchwork");
             return None;
@@ -53,7 +53,7 @@ impl RealPatchwork {
         Some(Self { child, input, output, url, _database: database })
     }
 
-    fn takes(&mut self, mail: &Path) {
+    pub(super) fn takes(&mut self, mail: &Path) {
         writeln!(self.input.as_mut().unwrap(), "mail {}", mail.display()).unwrap();
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
@@ -73,7 +73,7 @@ impl RealPatchwork {
         }
     }
 
-    fn client(&self, api: Api, token: &str) -> Client {
+    pub(super) fn client(&self, api: Api, token: &str) -> Client {
         let mut settings = settings(&self.url);
         settings.api = api;
         settings.token = Some(SecretString::from(token));
@@ -91,7 +91,7 @@ impl Drop for RealPatchwork {
     }
 }
 
-fn bot_token() -> String {
+pub(super) fn bot_token() -> String {
     "a".repeat(40)
 }
 
