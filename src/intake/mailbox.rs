@@ -41,6 +41,8 @@ pub struct MailOf {
 /// Why a mail of the mailbox is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
+    /// What the mailbox gives does not apply; the bytes of the JSON are nearer to the author's.
+    NotApplied,
     /// The mailbox has no mail with the patch's number and Message-ID.
     Missing,
     /// It has more than one.
@@ -67,6 +69,7 @@ impl Reason {
     /// In words, a sentence fragment.
     pub fn words(self) -> &'static str {
         match self {
+            Self::NotApplied => "it does not apply as the mailbox gives it",
             Self::Missing => "the mailbox does not hold it",
             Self::Doubled => "the mailbox holds it more than once",
             Self::Smuggled => "its text imitates the beginning of another mail",
@@ -84,6 +87,14 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.words())
+    }
+}
+
+impl Matched {
+    /// Nothing from the mailbox: everything is to be taken from the server's JSON.
+    pub fn none(listing: &Listing, reason: Reason) -> Self {
+        let from_json = listing.patches.iter().map(|patch| (patch.id, reason)).collect();
+        Self { mails: Vec::new(), from_json }
     }
 }
 

@@ -24,6 +24,9 @@ use crate::record::Check;
 /// What stands for itself in one segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
+/// The most rows a server puts on a page.
+const PAGE_LIMIT: u32 = 250;
+
 /// One Patchwork server. Clones share connections and limits.
 #[derive(Clone)]
 pub struct Client {
@@ -89,8 +92,8 @@ impl Client {
         &self.shared.settings.name
     }
 
-    /// A page (from 1) of the newest series of any of these projects (`link_name` or number), the newest first. Beyond
-    /// the last page there are no rows. A name that the server does not know gives no series and no error.
+    /// A page (from 1) of the newest series of any of these projects (`link_name` or number), the newest first; of
+    /// 250 rows at most. Beyond the last page there are no rows. A name that the server does not know gives no series and no error.
     ///
     /// # Errors
     /// No usable answer; single series that cannot be used are in [`Page::unusable`].
@@ -107,6 +110,8 @@ impl Client {
             for project in projects {
                 query.append_pair("project", project);
             }
+            // The server would cut a larger page without a word, and it would look like the last one.
+            let per_page = per_page.clamp(1, PAGE_LIMIT);
             query.append_pair("per_page", &per_page.to_string()).append_pair("page", &page.to_string());
         }
         let request = self.get(&url);

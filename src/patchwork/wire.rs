@@ -49,6 +49,12 @@ pub enum WireError {
     /// The network or the server.
     #[error("the exchange broke off")]
     Http(#[source] reqwest::Error),
+    /// It was not whole in time.
+    #[error("not whole after {} seconds", limit.as_secs_f64())]
+    TooSlow {
+        /// The time that a whole exchange may take.
+        limit: Duration,
+    },
     /// A failure that was recorded.
     #[error("{0}")]
     Recorded(String),
@@ -108,10 +114,7 @@ impl Wire {
             Ok(result) => result,
             Err(_) => Err(Failure::Unreachable {
                 connecting: false,
-                source: WireError::Recorded(format!(
-                    "not whole after {} seconds",
-                    self.whole_limit.as_secs_f64()
-                )),
+                source: WireError::TooSlow { limit: self.whole_limit },
             }),
         }
     }

@@ -238,10 +238,7 @@ async fn a_post_is_never_sent_on() {
 async fn each_failure_says_what_it_is_about() {
     let patchwork = patchwork();
     let series = patchwork.receives_mailbox("linuxppc-dev", &single(1, "l"))[0];
-    let mut settings = settings(&patchwork.url());
-    settings.answer_limit = Duration::from_millis(300);
-    let client = Client::new(settings, Clock::System).unwrap();
-    let quiet = Fault::Silence(Duration::from_secs(60));
+    let client = client(&patchwork);
     let table = [
         (Fault::ServerError, Kind::Object, "status 500: Server Error (500)"),
         (Fault::BadGateway, Kind::Server, "status 502: 502 Bad Gateway"),
@@ -250,7 +247,6 @@ async fn each_failure_says_what_it_is_about() {
         (Fault::BotWall, Kind::Server, "got \"text/html; charset=utf-8\": Making sure you&#39;re not a bot!"),
         (Fault::Reset, Kind::Object, "no answer"),
         (Fault::HalfBody, Kind::Object, "no answer"),
-        (quiet, Kind::Object, "no answer"),
         (Fault::Body("[]".to_owned()), Kind::Object, ". cannot be used"),
         (Fault::Body("{\"id\":1} x".to_owned()), Kind::Object, "cannot be used"),
     ];
@@ -269,6 +265,36 @@ async fn each_failure_says_what_it_is_about() {
     assert!(client.series(series).await.is_err());
     patchwork.recovers();
     assert!(client.series(series).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_silent_server_is_not_waited_for() {
+    let patchwork = patchwork();
+    for whole_limit in [60_000, 100] {
+        let mut settings = settings(&patchwork.url());
+        settings.answer_limit = Duration::from_millis(100);
+        settings.whole_limit = Duration::from_millis(whole_limit);
+        patchwork.fails("/series/1/", Fault::Silence(Duration::from_secs(60)), 1);
+        let error = Client::new(settings, Clock::System).unwrap().series(1).await.unwrap_err();
+        assert!(matches!(error, PatchworkError::Unreachable { connecting: false, .. }), "{error:?}");
+        assert_eq!(error.kind(), Kind::Object);
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_asked_at_once_than_is_allowed() {
+    let patchwork = patchwork();
+    let mut settings = settings(&patchwork.url());
+    settings.at_once = 2;
+    let client = Client::new(settings, Clock::System).unwrap();
+    patchwork.fails("GET ", Fault::Silence(Duration::from_millis(20)), 10);
+    let mut asking = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let client = client.clone();
+        asking.spawn(async move { client.project("linuxppc-dev").await.map(drop) });
+    }
+    assert!(asking.join_all().await.iter().all(Result::is_ok));
+    assert_eq!(patchwork.most_at_once(), 2);
 }
 
 #[tokio::test]

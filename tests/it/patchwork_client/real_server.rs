@@ -100,8 +100,7 @@ async fn frozen(client: &Client, listing: &Listing, from_json: bool) -> Result<F
     let mailbox = client.mbox(listing.id).await.unwrap();
     let mut matched = match_mailbox(listing, &mailbox);
     if from_json {
-        let all = listing.patches.iter().map(|patch| (patch.id, Reason::Missing)).collect();
-        matched = Matched { mails: Vec::new(), from_json: all };
+        matched = Matched::none(listing, Reason::NotApplied);
     }
     let mut texts: Vec<PatchText> = Vec::new();
     for (patch, _) in &matched.from_json {

@@ -37,6 +37,8 @@ struct Shared {
     model: Mutex<Model>,
     faults: Mutex<Vec<Planned>>,
     requests: Mutex<Vec<Asked>>,
+    /// Requests that are being answered, and the most of them so far.
+    at_once: Mutex<(usize, usize)>,
 }
 
 /// A request that was made.
@@ -115,6 +117,7 @@ impl FakePatchwork {
             model: Mutex::default(),
             faults: Mutex::default(),
             requests: Mutex::default(),
+            at_once: Mutex::default(),
         });
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let app = axum::Router::new().fallback(serve).with_state(shared.clone());
@@ -170,8 +173,10 @@ impl FakePatchwork {
         project.maintainers.push(user);
     }
 
-    /// A mail comes in from a project's list.
+    /// A mail comes in from a project's list. Mails from `git format-patch` have an id with `--thread` only.
     pub(crate) fn receives(&self, link_name: &str, mail: &[u8]) -> Delivered {
+        let id = patchlift::mail::overview::overview(mail).message_id;
+        assert!(id.is_some(), "a mail without a Message-ID is never taken in");
         let mut model = locked(&self.shared.model);
         let project = model.project(link_name).unwrap().id;
         model.deliver(project, mail)
@@ -234,6 +239,11 @@ impl FakePatchwork {
         locked(&self.shared.faults).clear();
     }
 
+    /// The most requests that were being answered at the same time.
+    pub(crate) fn most_at_once(&self) -> usize {
+        locked(&self.shared.at_once).1
+    }
+
     /// All requests since the start, or since this was asked last.
     pub(crate) fn takes_requests(&self) -> Vec<Asked> {
         std::mem::take(&mut *locked(&self.shared.requests))
@@ -254,6 +264,17 @@ impl Drop for FakePatchwork {
 }
 
 async fn serve(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    {
+        let mut at_once = locked(&shared.at_once);
+        at_once.0 += 1;
+        at_once.1 = at_once.1.max(at_once.0);
+    }
+    let response = respond(&shared, request).await;
+    locked(&shared.at_once).0 -= 1;
+    response
+}
+
+async fn respond(shared: &Shared, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap_or_default();
     let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);

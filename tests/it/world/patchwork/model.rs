@@ -1,6 +1,6 @@
 //! The one state of the faked Patchwork, and the rules by which mails change it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::civil::DateTime;
 
@@ -17,6 +17,10 @@ pub(super) struct Model {
     pub(super) checks: Vec<Check>,
     /// Which series a Message-ID leads to, by project.
     threads: HashMap<(u64, String), u64>,
+    /// The Message-IDs that are there, by project.
+    known: HashSet<(u64, String)>,
+    /// Numbers of the patches of each series: large models are asked often.
+    in_series: HashMap<u64, Vec<u64>>,
 }
 
 #[derive(Debug, Clone)]
@@ -108,8 +112,7 @@ impl Model {
     pub(super) fn deliver(&mut self, project: u64, raw: &[u8]) -> Delivered {
         let drop_prefix = self.projects.iter().find(|p| p.id == project).map(|p| p.link_name.clone());
         let Some(mail) = Mail::read(raw, &drop_prefix.unwrap_or_default()) else { return Delivered::Dropped };
-        let known = |list: &[Patch]| list.iter().any(|p| p.project == project && p.mail.msgid == mail.msgid);
-        if known(&self.patches) || known(&self.covers) {
+        if self.known.contains(&(project, mail.msgid.clone())) {
             return Delivered::Dropped;
         }
         if !mail.is_reply && (mail.diff.is_some() || mail.pull_url.is_some()) {
@@ -135,7 +138,7 @@ impl Model {
         let submitter = self.person(&mail.sender);
         let (number, total) = mail.marker.unwrap_or((1, 1));
         let found = mail.marker.and_then(|_| self.series_of(project, submitter, &mail, total));
-        let taken = |id| self.patches.iter().any(|p| p.series == Some(id) && p.number == number);
+        let taken = |id| self.patches_of(id).iter().any(|patch| patch.number == number);
         let series = match found.filter(|id| !taken(*id)) {
             Some(id) => id,
             None => {
@@ -156,6 +159,10 @@ impl Model {
         let state = mail.headers.iter().find(|(name, _)| name == "X-Patchwork-State");
         let state = state.map_or("new".to_owned(), |(_, state)| state.to_ascii_lowercase());
         let in_series = (number > 0).then_some(series);
+        if number > 0 {
+            self.in_series.entry(series).or_default().push(id);
+        }
+        self.known.insert((project, mail.msgid.clone()));
         self.patches.push(Patch {
             id,
             project,
@@ -182,8 +189,9 @@ impl Model {
             }
         };
         let cover = self.covers.len() as u64 + 1;
-        let first = self.patches.iter().find(|p| p.series == Some(series) && p.number == 1);
-        let first = first.map(|patch| patch.mail.name.clone());
+        let patches = self.patches_of(series);
+        let first = patches.iter().find(|patch| patch.number == 1).map(|patch| patch.mail.name.clone());
+        self.known.insert((project, mail.msgid.clone()));
         if let Some(series) = self.series.iter_mut().find(|s| s.id == series && s.cover.is_none()) {
             series.cover = Some(cover);
             if series.name.is_none() || series.name == first {
@@ -260,7 +268,9 @@ impl Model {
 
     /// A series' patches: the server orders them by the mails' dates, not by their numbers.
     pub(super) fn patches_of(&self, series: u64) -> Vec<&Patch> {
-        let mut patches: Vec<&Patch> = self.patches.iter().filter(|p| p.series == Some(series)).collect();
+        let numbers = self.in_series.get(&series).map(Vec::as_slice).unwrap_or_default();
+        // Patches are numbered from 1 and never go away.
+        let mut patches: Vec<&Patch> = numbers.iter().map(|id| &self.patches[*id as usize - 1]).collect();
         patches.sort_by_key(|patch| (patch.mail.date, patch.id));
         patches
     }
