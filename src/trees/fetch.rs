@@ -133,6 +133,9 @@ impl Repository {
             }
         };
         let fetched = self.compare(tree, &before, &upstream)?;
+        if !fetched.moved.is_empty() {
+            self.held().clear();
+        }
         self.count_authors(tree).await;
         Ok(fetched)
     }

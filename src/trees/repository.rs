@@ -1,11 +1,12 @@
 //! The bridge's own repository: made where it is missing, mended where a killed git left locks behind.
 
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use git2::RepositoryInitOptions;
+use git2::{Oid, RepositoryInitOptions};
 
 use super::authors::Authors;
 use super::{Limits, TreeError};
@@ -23,6 +24,8 @@ struct Inner {
     /// For short look-ups. What takes long opens a handle of its own.
     objects: Mutex<git2::Repository>,
     authors: RwLock<Authors>,
+    /// Answers of [`Repository::holds`] that are true until a branch moves.
+    held: Mutex<BTreeMap<String, Oid>>,
 }
 
 impl std::fmt::Debug for Repository {
@@ -83,6 +86,7 @@ impl Repository {
             limits,
             objects: Mutex::new(repository),
             authors: RwLock::new(Authors::load(dir)),
+            held: Mutex::new(BTreeMap::new()),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -103,6 +107,10 @@ impl Repository {
 
     pub(super) fn look(&self) -> MutexGuard<'_, git2::Repository> {
         self.inner.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn held(&self) -> MutexGuard<'_, BTreeMap<String, Oid>> {
+        self.inner.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn authors(&self) -> &RwLock<Authors> {

@@ -211,6 +211,59 @@ async fn locks_of_a_killed_git_do_not_stay_in_the_way() {
 }
 
 #[tokio::test]
+async fn git_gets_nothing_of_the_environment_that_it_does_not_need() {
+    let (upstream, dir) = (GitRepo::with(&[("a", "1\n")]), tempfile::tempdir().unwrap());
+    let seen = dir.path().join("seen");
+    let git = program(dir.path(), &format!("env >>{}; exec git \"$@\"", seen.display()));
+    State::with_git(git).repository.fetch(&tree(&upstream, &["main"])).await.unwrap();
+    let seen = std::fs::read_to_string(seen).unwrap();
+    // cargo gives every test its own.
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    assert!(!seen.contains("CARGO_"), "{seen}");
+    for needed in
+        ["GIT_TERMINAL_PROMPT=0\n", "GIT_CONFIG_NOSYSTEM=1\n", "GIT_ALLOW_PROTOCOL=file\n", "LC_ALL=C\n"]
+    {
+        assert!(seen.contains(needed), "{needed}");
+    }
+}
+
+#[tokio::test]
+async fn ssh_is_told_to_ask_nobody() {
+    let (upstream, dir) = (GitRepo::with(&[("a", "1\n")]), tempfile::tempdir().unwrap());
+    // It stands in for ssh: refuses to work where it may ask, and runs the command on this machine.
+    let stand_in = "case $* in *BatchMode=yes*StrictHostKeyChecking=yes*) ;; *) exit 9 ;; esac\n\
+                    for command; do :; done; eval \"$command\"";
+    let bin = dir.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::rename(program(dir.path(), stand_in), bin.join("ssh")).unwrap();
+    let git = program(dir.path(), &format!("PATH={}:$PATH exec git \"$@\"", bin.display()));
+    let state = State::with_git(git);
+    let over_ssh = |url| patchlift::trees::Settings { url, ..tree(&upstream, &["main"]) };
+    let url = format!("ssh://git@kernel.example.org{}", upstream.arg());
+    assert_eq!(state.repository.fetch(&over_ssh(url)).await.unwrap().moved.len(), 1);
+    let url = format!("git@kernel.example.org:{}", upstream.arg());
+    assert!(state.repository.fetch(&over_ssh(url)).await.unwrap().moved.is_empty());
+}
+
+#[tokio::test]
+async fn several_trees_are_fetched_at_once() {
+    let upstreams = [0, 1, 2, 3].map(|n| GitRepo::with(&[("a", &*format!("{n}\n"))]));
+    let state = State::new();
+    let named =
+        |n: usize| patchlift::trees::Settings { name: format!("up{n}"), ..tree(&upstreams[n], &["main"]) };
+    let trees = [0, 1, 2, 3].map(named);
+    let fetch = |n: usize| state.repository.fetch(&trees[n]);
+    let (a, b, c, d) = tokio::join!(fetch(0), fetch(1), fetch(2), fetch(3));
+    for fetched in [a, b, c, d] {
+        assert_eq!(fetched.unwrap().moved.len(), 1);
+    }
+    let again = patchlift::trees::Repository::open(&state.git_dir()).unwrap();
+    for n in 0..4 {
+        assert_eq!(again.commits_by("author@example.com", &format!("up{n}/main"), 9), 1);
+    }
+}
+
+#[tokio::test]
 async fn nobodys_configuration_and_no_hook_gets_in() {
     let upstream = GitRepo::with(&[("a", "1\n")]);
     let state = State::new();

@@ -44,6 +44,22 @@ async fn a_base_commit_has_to_be_part_of_a_branch() {
 }
 
 #[tokio::test]
+async fn a_base_commit_that_upstream_dropped_is_no_longer_part_of_it() {
+    let upstream = GitRepo::with(&[("a", "1\n")]);
+    let dropped = upstream.commit("dropped");
+    let state = State::new();
+    let tree = tree(&upstream, &["main"]);
+    state.repository.fetch(&tree).await.unwrap();
+    assert!(state.repository.holds(&dropped).is_some());
+    assert!(state.repository.holds(&dropped).is_some());
+    upstream.git(&["reset", "-q", "--hard", "HEAD~1"]);
+    upstream.write("a", "2\n");
+    upstream.commit("instead");
+    state.repository.fetch(&tree).await.unwrap();
+    assert_eq!(state.repository.holds(&dropped), None);
+}
+
+#[tokio::test]
 async fn a_base_moves_under_a_series_only_where_the_series_touches_it() {
     let upstream = GitRepo::with(&[
         ("Makefile", "all:\n"),

@@ -309,6 +309,53 @@ async fn a_mirror_that_sends_elsewhere_gets_no_password() {
 }
 
 #[tokio::test]
+async fn a_push_whose_end_got_lost_is_looked_at_and_not_believed() {
+    let (upstream, commits) = five();
+    let (bare, dir) = (Bare::new(), tempfile::tempdir().unwrap());
+    // The first push works, and nobody hears of it.
+    let git = program(
+        dir.path(),
+        &format!(
+            "case $* in *porcelain*) mkdir {} 2>&- && {{ git \"$@\" >&- 2>&-; echo lost >&2; exit 128; }} ;; esac\n\
+             exec git \"$@\"",
+            dir.path().join("once").display()
+        ),
+    );
+    let (_state, mirror) = world(&upstream, git.to_str().unwrap(), bare.settings()).await;
+    let wanted = [at("series/o/1", commits[3])];
+    let error = mirror.push(&wanted).await.unwrap_err();
+    assert!(matches!(&error, PushError::Unreachable { said } if said == "lost"), "{error:?}");
+    assert_eq!(bare.tip("series/o/1"), Some(commits[3]));
+    assert_eq!(what(mirror.push(&wanted).await.unwrap()), [UNCHANGED]);
+}
+
+#[tokio::test]
+async fn a_push_that_is_dropped_is_in_doubt() {
+    let (upstream, commits) = five();
+    let (bare, dir) = (Bare::new(), tempfile::tempdir().unwrap());
+    let started = dir.path().join("started");
+    let git = program(
+        dir.path(),
+        &format!(
+            "case $* in *porcelain*) if mkdir {} 2>&-; then sleep 600; fi ;; esac; exec git \"$@\"",
+            started.display()
+        ),
+    );
+    let (_state, mirror) = world(&upstream, git.to_str().unwrap(), bare.settings()).await;
+    let wanted = [at("series/o/1", commits[3])];
+    let begun = async {
+        while !started.exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        pushed = mirror.push(&wanted) => panic!("{pushed:?}"),
+        () = begun => {}
+    }
+    assert_eq!(what(mirror.push(&wanted).await.unwrap()), [CREATED]);
+}
+
+#[tokio::test]
 async fn pushes_keep_their_pace() {
     let (upstream, commits) = five();
     let bare = Bare::new();
