@@ -36,6 +36,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// For a list of branches: nothing is packed for it.
+    pub(crate) fn for_a_list(self) -> Self {
+        let short = Duration::from_secs(120);
+        Self { whole: self.whole.min(short), silence: self.silence.min(short) }
+    }
+}
+
 /// Why git did not come to an end of its own.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GitProcessError {

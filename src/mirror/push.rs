@@ -15,7 +15,7 @@ use super::slices::{self, slices};
 use super::{Moved, Pace, Settings, askpass, without_git};
 use crate::clock::Clock;
 use crate::git_process::{self, Address, BadAddress, Call, Finished, GitProcessError};
-use crate::trees::{Repository, TreeError};
+use crate::trees::{Limits, Repository, TreeError};
 
 /// Where a branch of the mirror should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,7 +271,7 @@ impl Mirror {
         self.clock.wait_until(self.pace.next(self.clock.now())).await;
         self.pace.pushed(self.clock.now());
         self.repository.remove_stale_locks();
-        let answers = match self.git(push_args(&self.settings.url, batch)).await {
+        let answers = match self.git(push_args(&self.settings.url, batch), self.repository.limits()).await {
             Err(PushError::NoGit) => self.send_without_git(batch).await?,
             pushed => {
                 let pushed = pushed?;
@@ -300,7 +300,8 @@ impl Mirror {
     async fn list(&self) -> Result<Branches, PushError> {
         let args =
             ["ls-remote", "--refs", "--", &self.settings.url, "refs/heads/series/*", "refs/heads/base/*"];
-        let listed = match self.git(args.map(OsString::from).into()).await {
+        let limits = self.repository.limits().for_a_list();
+        let listed = match self.git(args.map(OsString::from).into(), limits).await {
             Err(PushError::NoGit) => return self.list_without_git().await,
             listed => listed?,
         };
@@ -315,7 +316,7 @@ impl Mirror {
         Ok(branches.collect())
     }
 
-    async fn git(&self, args: Vec<OsString>) -> Result<Finished, PushError> {
+    async fn git(&self, args: Vec<OsString>, limits: Limits) -> Result<Finished, PushError> {
         let mut all: Vec<OsString> = Vec::new();
         // A redirect would take the password to another server.
         for setting in
@@ -335,7 +336,7 @@ impl Mirror {
             protocol: self.address.protocol(),
             args: all,
             env,
-            limits: self.repository.limits(),
+            limits,
             progress: None,
         };
         match git_process::run(&call).await {

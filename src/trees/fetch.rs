@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use git2::{Direction, Oid};
 
-use super::{BadAddress, Repository, Settings};
+use super::{BadAddress, Limits, Repository, Settings};
 use crate::git_process::{self, Address, Call, Finished, GitProcessError};
 
 /// What a fetch came to.
@@ -180,7 +180,8 @@ impl Work<'_> {
     async fn list_with_git(&self) -> Result<Tips, TreeError> {
         let mut args = vec!["ls-remote".into(), "--refs".into(), "--".into(), self.tree.url.clone().into()];
         args.extend(self.tree.branches.iter().map(|branch| format!("refs/heads/{branch}").into()));
-        let listed = self.git(args, None).await?;
+        let limits = self.repository.limits().for_a_list();
+        let listed = self.git(args, limits, None).await?;
         let lines = String::from_utf8_lossy(&listed.stdout);
         let tips = lines.lines().filter_map(|line| {
             let (id, name) = line.split_once('\t')?;
@@ -201,7 +202,7 @@ impl Work<'_> {
         args.extend(options.map(Into::into));
         args.push(self.tree.url.clone().into());
         args.extend(refspecs.into_iter().map(Into::into));
-        self.git(args, progress).await?;
+        self.git(args, self.repository.limits(), progress).await?;
         Ok(())
     }
 
@@ -216,6 +217,7 @@ impl Work<'_> {
     async fn git(
         &self,
         args: Vec<std::ffi::OsString>,
+        limits: Limits,
         progress: Progress<'_>,
     ) -> Result<Finished, TreeError> {
         let call = Call {
@@ -224,7 +226,7 @@ impl Work<'_> {
             protocol: self.address.protocol(),
             args,
             env: Vec::new(),
-            limits: self.repository.limits(),
+            limits,
             progress,
         };
         let tree = || self.tree.name.clone();

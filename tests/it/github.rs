@@ -25,8 +25,16 @@ fn settings(github: &FakeGitHub) -> Settings {
 }
 
 fn client(github: &FakeGitHub) -> GitHub {
-    let client = GitHub::new(&settings(github)).unwrap();
-    client.with_gap(Duration::ZERO).with_answer_limit(Duration::from_millis(500))
+    GitHub::new(&settings(github))
+        .unwrap()
+        .with_gap(Duration::ZERO)
+        .with_answer_limit(Duration::from_secs(10))
+}
+
+/// One that does not wait long for an answer.
+fn hasty_client(github: &FakeGitHub) -> GitHub {
+    let fixed = Settings { branch: Some("trunk".into()), ..settings(github) };
+    GitHub::new(&fixed).unwrap().with_gap(Duration::ZERO).with_answer_limit(Duration::from_millis(300))
 }
 
 fn inputs(run_key: &str) -> BTreeMap<String, String> {

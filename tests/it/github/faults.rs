@@ -8,7 +8,7 @@ use patchlift::github::report::ReportError;
 use patchlift::github::{GitHub, GitHubError, Settings};
 use patchlift_publish::ApiError;
 
-use super::{client, inputs, settings};
+use super::{client, hasty_client, inputs, settings};
 use crate::world::github::{FakeGitHub, Fault, TOKEN, When};
 
 const UNICORN: &str = "<html>Unicorn!</html>";
@@ -22,16 +22,18 @@ async fn a_start_whose_answer_got_lost_is_found_and_not_repeated() {
     for fault in [with_status(502), Fault::Reset, Fault::HalfBody, Fault::Silence] {
         let github = FakeGitHub::start();
         let client = client(&github);
+        let silent = matches!(fault, Fault::Silence);
+        let starter = if silent { hasty_client(&github) } else { self::client(&github) };
         let asked = Timestamp::now();
         github.goes_wrong("/dispatches", When::After, fault.clone());
-        let error = client.dispatch(&inputs("k-1")).await.unwrap_err();
+        let error = starter.dispatch(&inputs("k-1")).await.unwrap_err();
         assert!(error.may_have_happened(), "{fault:?}: {error:?}");
         assert_eq!(client.find_run("k-1", asked).await.unwrap().unwrap().id, 9001);
         assert_eq!(github.model().runs.len(), 1);
         assert_eq!(github.model().writes().len(), 1, "{fault:?}: nothing is sent twice");
 
         github.goes_wrong("/dispatches", When::Before, fault.clone());
-        let error = client.dispatch(&inputs("k-2")).await.unwrap_err();
+        let error = starter.dispatch(&inputs("k-2")).await.unwrap_err();
         assert!(error.may_have_happened(), "{fault:?}: {error:?}");
         assert_eq!(client.find_run("k-2", asked).await.unwrap(), None);
     }
@@ -41,6 +43,7 @@ async fn a_start_whose_answer_got_lost_is_found_and_not_repeated() {
 async fn each_way_to_go_wrong_has_its_name() {
     let github = FakeGitHub::start();
     let client = client(&github);
+    let hasty = hasty_client(&github);
     let id = client.dispatch(&inputs("k-1")).await.unwrap().unwrap();
     let reset = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 900;
     let limited = |status, headers: &[(&'static str, String)]| {
@@ -63,7 +66,8 @@ async fn each_way_to_go_wrong_has_its_name() {
     ];
     for (fault, name, wait) in table {
         github.goes_wrong("/actions/runs/", When::Before, fault.clone());
-        let error = client.run(id).await.unwrap_err();
+        let asking = if matches!(fault, Fault::Silence) { &hasty } else { &client };
+        let error = asking.run(id).await.unwrap_err();
         assert!(format!("{error:?}").contains(name), "{fault:?}: {error:?}");
         assert_eq!(error.retry_after(), wait, "{fault:?}");
         let fault_is_ours = ["NotFound", "by_github: true"].contains(&name);
@@ -128,4 +132,18 @@ async fn the_token_is_in_no_error_and_no_debug_output() {
     let open = Settings { api: "http://api.example.org".parse().unwrap(), ..settings(&github) };
     let error = GitHub::new(&open).unwrap_err();
     assert!(matches!(error, GitHubError::Api(ApiError::BadUrl { .. })), "{error:?}");
+}
+
+/// The fake's own check is part of the test.
+#[tokio::test]
+async fn a_request_that_github_would_not_take_fails_the_test() {
+    let github = FakeGitHub::start();
+    let client = client(&github);
+    let too_many = (0..26).map(|n| (n.to_string(), String::new())).collect();
+    client.dispatch(&too_many).await.unwrap_err();
+    if crate::test_data::folder("github").is_some() {
+        let looked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| github.model().runs.len()));
+        assert!(looked.is_err());
+        std::mem::forget(github);
+    }
 }

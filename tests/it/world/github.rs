@@ -11,7 +11,7 @@ mod fault;
 mod model;
 mod routes;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 
 use patchlift::clock::Clock;
 use serde_json::Value;
@@ -31,6 +31,15 @@ pub(crate) struct FakeGitHub {
     model: Arc<Mutex<Model>>,
     /// Its address for API requests.
     pub(crate) url: String,
+}
+
+const BROKEN: &str = "a request or an answer broke GitHub's rules, as printed above";
+
+/// A test does not pass when its requests were not what GitHub takes.
+impl Drop for FakeGitHub {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking() || !self.model.is_poisoned(), "{BROKEN}");
+    }
 }
 
 impl FakeGitHub {
@@ -54,7 +63,7 @@ impl FakeGitHub {
 
     /// What is in it, to look at and to change.
     pub(crate) fn model(&self) -> MutexGuard<'_, Model> {
-        self.model.lock().unwrap_or_else(PoisonError::into_inner)
+        self.model.lock().expect(BROKEN)
     }
 
     /// A runner takes the run.

@@ -104,8 +104,8 @@ async fn dispatch(
     Path(workflow): Path<String>,
     Json(body): Json<Value>,
 ) -> Response {
-    check_request("post", DISPATCHES, &body);
     let mut model = lock(&model);
+    check_request("post", DISPATCHES, &body);
     if workflow != model.workflow {
         return not_found();
     }
