@@ -43,7 +43,7 @@ impl Address {
             return scp_like(text).ok_or_else(|| bad(FORMS));
         };
         let url = Url::parse(text).map_err(|_| bad("it is no address"))?;
-        if url.password().is_some() {
+        if url.password().is_some() || (scheme.starts_with("http") && url.username().len() > USER_MAX) {
             // It would be seen in the process list.
             return Err(BadAddress { url: format!("{scheme}://…"), why: "it holds a password" });
         }
@@ -76,6 +76,9 @@ impl Address {
     }
 }
 
+/// A longer user name is a token: GitHub's have 40 characters and more, its own name for their user has 14.
+const USER_MAX: usize = 32;
+
 const FORMS: &str = "https, ssh, git, a file:// address or an absolute path is needed";
 
 /// `user@host:path`. A helper like `ext::sh` has no single colon after a host.
@@ -102,6 +105,7 @@ mod tests {
             ("http://example.org/r.git", None),
             ("http://127.0.0.1.example.org/r.git", None),
             ("https://user:secret@github.com/o/r.git", None),
+            ("https://ghp_secretsecretsecretsecretsecretsecret@github.com/o/r.git", None),
             ("ssh://git@github.com/o/r.git", Some("ssh")),
             ("git@github.com:o/r.git", Some("ssh")),
             ("git://git.kernel.org/linux.git", Some("git")),
@@ -118,7 +122,9 @@ mod tests {
             let parsed = Address::parse(text);
             assert_eq!(parsed.as_ref().ok().map(Address::protocol), protocol, "{text}: {parsed:?}");
         }
-        let error = Address::parse("https://user:secret@github.com/o/r.git").unwrap_err();
-        assert!(!error.to_string().contains("secret"), "{error}");
+        for login in ["user:secret", "ghp_secretsecretsecretsecretsecretsecret"] {
+            let error = Address::parse(&format!("https://{login}@github.com/o/r.git")).unwrap_err();
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use git2::{Oid, RepositoryInitOptions};
+use git2::{ConfigLevel, Oid, RepositoryInitOptions};
 
 use super::authors::Authors;
 use super::{Limits, TreeError};
@@ -74,7 +74,9 @@ impl Repository {
             Err(_) if is_full(dir) => return Err(TreeError::DiskFull { path: dir.to_owned() }),
             Err(source) => return Err(damaged(source)),
         };
-        let mut config = repository.config().map_err(damaged)?;
+        // This repository's own settings, whatever its user's say.
+        let config = repository.config().and_then(|all| all.open_level(ConfigLevel::Local));
+        let mut config = config.map_err(damaged)?;
         for (name, value) in CONFIG {
             if config.get_string(name).ok().as_deref() != Some(value) {
                 config.set_str(name, value).map_err(damaged)?;
