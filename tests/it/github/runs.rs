@@ -14,7 +14,13 @@ use crate::world::github::FakeGitHub;
 async fn a_run_is_started_on_the_default_branch_and_known_by_its_number() {
     let github = FakeGitHub::start();
     let client = client(&github);
-    let id = client.dispatch(&inputs("k-1")).await.unwrap();
+    // From a task of its own, as the bridge does it.
+    let (client, id) = tokio::spawn(async move {
+        let id = client.dispatch(&inputs("k-1")).await.unwrap();
+        (client, id)
+    })
+    .await
+    .unwrap();
     assert_eq!(id, Some(9001));
     let run = client.run(9001).await.unwrap();
     assert_eq!((run.title.as_str(), run.status.as_str()), ("patchlift k-1", "queued"));

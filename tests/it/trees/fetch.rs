@@ -266,8 +266,16 @@ async fn ssh_is_told_to_ask_nobody() {
 async fn several_trees_are_fetched_at_once() {
     let upstreams = [0, 1, 2, 3].map(|n| GitRepo::with(&[("a", &*format!("{n}\n"))]));
     let state = State::new();
-    let named =
-        |n: usize| patchlift::trees::Settings { name: format!("up{n}"), ..tree(&upstreams[n], &["main"]) };
+    // From a task of its own, as the bridge does it.
+    let (repository, tree) = (state.repository.clone(), tree(&upstreams[0], &["main"]));
+    assert_eq!(
+        tokio::spawn(async move { repository.fetch(&tree).await }).await.unwrap().unwrap().moved.len(),
+        1
+    );
+    let named = |n: usize| patchlift::trees::Settings {
+        name: format!("up{n}"),
+        ..super::tree(&upstreams[n], &["main"])
+    };
     let trees = [0, 1, 2, 3].map(named);
     let fetch = |n: usize| state.repository.fetch(&trees[n]);
     let (a, b, c, d) = tokio::join!(fetch(0), fetch(1), fetch(2), fetch(3));

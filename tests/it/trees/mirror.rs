@@ -170,6 +170,27 @@ async fn a_new_program_finds_what_the_old_one_pushed() {
 }
 
 #[tokio::test]
+async fn many_branches_go_in_few_pushes() {
+    let (upstream, commits) = five();
+    let bare = Bare::new();
+    bare.hook("pre-receive", "echo push >>pushes");
+    let (_state, mirror) = world(&upstream, "git", bare.settings()).await;
+    let wanted: Vec<Ref> = (0..120).map(|n| at(&format!("series/o/{n}"), commits[n % 5])).collect();
+    // From a task of its own, as the bridge does it.
+    let (mirror, results) = tokio::spawn(async move {
+        let results = mirror.push(&wanted).await.unwrap();
+        (mirror, results)
+    })
+    .await
+    .unwrap();
+    assert_eq!(results.len(), 120);
+    assert!(results.iter().all(|result| result.pushed == CREATED));
+    assert_eq!(mirror.branches().await.unwrap().len(), 120);
+    assert_eq!(bare.branches().len(), 120);
+    assert_eq!(std::fs::read_to_string(bare.path().join("pushes")).unwrap().lines().count(), 2);
+}
+
+#[tokio::test]
 async fn a_branch_that_somebody_removed_stops_nothing() {
     let (upstream, commits) = five();
     let bare = Bare::new();
