@@ -6,9 +6,13 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr};
 
 /// How wide lines may be: the terminal's width; without a terminal nothing is cut.
 pub(super) fn width() -> usize {
-    let terminal = io::stdout().is_terminal().then(terminal_size::terminal_size).flatten();
+    if !io::stdout().is_terminal() {
+        return usize::MAX;
+    }
+    let size = terminal_size::terminal_size_of(io::stdout());
+    let width = size.map_or(80, |(width, _)| usize::from(width.0));
     // Narrower than this nothing can be read anyway.
-    terminal.map_or(usize::MAX, |(width, _)| usize::from(width.0).max(40))
+    width.max(40)
 }
 
 /// The text in at most `width` columns; a longer one ends in `…`.

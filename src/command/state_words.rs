@@ -16,13 +16,13 @@ pub(super) const STATES: [&str; 20] = [
     "running",
     "starting",
     "queued",
+    "held",
+    "parked",
     "applied",
     "ready",
     "received",
     "settling",
     "incomplete",
-    "held",
-    "parked",
     "follows",
     "failed",
     "no-verdict",
@@ -77,7 +77,7 @@ pub(super) fn detail(record: &Record, place: Option<&Place>, now: Timestamp) -> 
         State::Running { run, .. } => {
             let url = run.url.as_deref().and_then(clean::web_url).unwrap_or_default();
             let status = if run.started.is_some() { "" } else { ", waits for its runner" };
-            format!("on {}{status} {url}", run.on)
+            format!("on {}{status}: {url}", run.on)
         }
         State::Finished { outcome, .. } => outcome.summary.clone(),
         State::Superseded { by, .. } => format!("by {by}"),

@@ -114,7 +114,7 @@ fn status_shows_what_runs_waits_and_needs_a_person() {
         &["powerpc/next", "not fetched yet"],
         &["p8", "works on ozlabs/1", "a run takes 10 minutes"],
         &["ozlabs/1 ", "running", "hw/occ: Fix it"],
-        &["on p8", "https://github.example/run/7"],
+        &["on p8: https://github.example/run/7"],
         &["number 1 in the line"],
         &["ozlabs/4 ", "held"],
         &["touches .github/workflows/ci.yml (patchlift release ozlabs/4)"],

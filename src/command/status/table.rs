@@ -17,7 +17,7 @@ const BAD: Style = AnsiColor::Red.on_default();
 const PLAIN: Style = Style::new();
 
 /// So many series of one state are shown unless they are asked for.
-const EACH: usize = 20;
+const EACH: usize = 10;
 
 /// Writes everything; `whole`: as many series as there are.
 pub(super) fn write(out: &mut impl Write, view: &View, width: usize, whole: bool) -> io::Result<()> {
@@ -79,45 +79,60 @@ fn far_sides(out: &mut impl Write, view: &View, width: usize) -> io::Result<()> 
     Ok(())
 }
 
-fn series(out: &mut impl Write, view: &View, width: usize, whole: bool) -> io::Result<()> {
-    let keys = widest(view.series.iter().map(|one| one.series.as_str()), 30).max("SERIES".len());
-    let states = widest(view.series.iter().map(|one| one.state), 15).max("STATE".len());
-    let ages: Vec<String> = view.series.iter().map(|one| age(one.since, view.now)).collect();
-    let since = widest(ages.iter().map(String::as_str), 12).max("SINCE".len());
-    if !view.series.is_empty() {
-        let head = format!(
-            "{}  {}  {}  TITLE",
-            column("SERIES", keys),
-            column("STATE", states),
-            column("SINCE", since)
-        );
-        writeln!(out, "{BOLD}{}{BOLD:#}", fit(&head, width))?;
+/// The widths of the columns before the title.
+struct Columns {
+    key: usize,
+    state: usize,
+    since: usize,
+    /// What is left for the title.
+    title: usize,
+    /// What is left for what stands below the state and all behind it.
+    below: usize,
+}
+
+impl Columns {
+    fn of(view: &View, width: usize) -> Self {
+        let column = |head: &str, most, text: &dyn Fn(&Series) -> String| {
+            let texts: Vec<String> = view.series.iter().map(text).collect();
+            widest(texts.iter().map(String::as_str), most).max(head.len())
+        };
+        let key = column("SERIES", 30, &|one| one.series.clone());
+        let state = column("STATE", 15, &|one| one.state.to_owned());
+        let since = column("SINCE", 12, &|one| age(one.since, view.now));
+        // Where texts would get less than this they are cut, but not to nothing.
+        let left = |taken: usize| width.saturating_sub(taken).max(20);
+        Self { key, state, since, title: left(key + state + since + 6), below: left(key + 2) }
     }
-    let indent = keys + states + since + 6;
-    // Where titles would get less than this they are cut, but not to nothing.
-    let room = width.saturating_sub(indent).max(20);
-    let mut rest = view.series.iter().zip(&ages).peekable();
-    let mut shown = 0;
-    while let Some((one, age)) = rest.next() {
-        shown += 1;
-        if whole || shown <= EACH {
-            let style = style(one);
-            let (key, state, age) =
-                (column(&one.series, keys), column(one.state, states), column(age, since));
-            writeln!(out, "{key}  {style}{state}{style:#}  {age}  {}", fit(&one.title, room))?;
-            let more = [(&one.detail, DIM), (one.trouble.as_ref().unwrap_or(&one.detail), CARE)];
-            for (text, style) in more.iter().take(if one.trouble.is_some() { 2 } else { 1 }) {
-                if !text.is_empty() {
-                    writeln!(out, "{:indent$}{style}{}{style:#}", "", fit(text, room))?;
-                }
-            }
+}
+
+fn series(out: &mut impl Write, view: &View, width: usize, whole: bool) -> io::Result<()> {
+    let columns = Columns::of(view, width);
+    if !view.series.is_empty() {
+        let Columns { key, state, since, .. } = columns;
+        writeln!(out, "{BOLD}{:key$}  {:state$}  {:since$}  TITLE{BOLD:#}", "SERIES", "STATE", "SINCE")?;
+    }
+    for group in view.series.chunk_by(|one, next| one.state == next.state) {
+        let shown = if whole { group.len() } else { group.len().min(EACH) };
+        for one in &group[..shown] {
+            row(out, one, &columns, view)?;
         }
-        if rest.peek().is_none_or(|(next, _)| next.state != one.state) {
-            if !whole && shown > EACH {
-                let more = shown - EACH;
-                writeln!(out, "{DIM}… and {more} more: patchlift status --state {}{DIM:#}", one.state)?;
-            }
-            shown = 0;
+        if let (more @ 1.., Some(first)) = (group.len() - shown, group.first()) {
+            writeln!(out, "{DIM}… and {more} more: patchlift status --state {}{DIM:#}", first.state)?;
+        }
+    }
+    Ok(())
+}
+
+/// A series: its line, and below it what more there is to say.
+fn row(out: &mut impl Write, one: &Series, columns: &Columns, view: &View) -> io::Result<()> {
+    let style = style(one);
+    let (key, state) = (column(&one.series, columns.key), column(one.state, columns.state));
+    let since = column(&age(one.since, view.now), columns.since);
+    writeln!(out, "{key}  {style}{state}{style:#}  {since}  {}", fit(&one.title, columns.title))?;
+    let indent = columns.key + 2;
+    for (text, style) in [(Some(&one.detail), DIM), (one.trouble.as_ref(), CARE)] {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            writeln!(out, "{:indent$}{style}{}{style:#}", "", fit(text, columns.below))?;
         }
     }
     Ok(())
