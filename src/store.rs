@@ -12,6 +12,8 @@ pub mod find;
 pub mod journal;
 mod lock;
 pub mod save;
+#[cfg(test)]
+mod scale;
 mod schema;
 pub mod surroundings;
 mod wake;

@@ -110,6 +110,11 @@ impl Packed {
     }
 }
 
+/// May something still happen for it by itself?
+pub(super) fn is_open(record: &Record) -> bool {
+    !record.state.is_final() || record.wakes().is_some()
+}
+
 /// Writes the record and its columns; gives its row, or nothing where it is there and should not be, or the other
 /// way round.
 fn write_record(transaction: &Transaction<'_>, save: &Save<'_>, json: &str) -> rusqlite::Result<Option<i64>> {
@@ -118,8 +123,6 @@ fn write_record(transaction: &Transaction<'_>, save: &Save<'_>, json: &str) -> r
         State::Follows { leader, .. } => Some(leader),
         _ => None,
     };
-    let wakes = record.wakes();
-    let open = !record.state.is_final() || wakes.is_some();
     let sql = if save.new { INSERT } else { UPDATE };
     transaction
         .prepare_cached(sql)?
@@ -130,8 +133,8 @@ fn write_record(transaction: &Transaction<'_>, save: &Save<'_>, json: &str) -> r
                 record.listing.project,
                 record.listing.submitter.email,
                 record.state.word(),
-                open,
-                wakes.map(millis),
+                is_open(record),
+                record.wakes().map(millis),
                 millis(record.first_seen),
                 leader.map(|leader| &leader.server),
                 leader.map(|leader| leader.id),

@@ -20,6 +20,7 @@ CREATE TABLE series (
 ) STRICT;
 CREATE INDEX series_due ON series (due) WHERE due IS NOT NULL;
 CREATE INDEX series_open ON series (open, row) WHERE open = 1;
+CREATE INDEX series_open_state ON series (state, row) WHERE open = 1;
 CREATE INDEX series_state ON series (state, first_seen);
 CREATE INDEX series_newest ON series (first_seen, row);
 CREATE INDEX series_project ON series (project, first_seen);

@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::{FILE, Store, StoreError, millis, time};
 use crate::record::Record;
 
-const NEXT_DUE: &str = "SELECT due FROM series WHERE due > ?1 ORDER BY due LIMIT 1";
-const OPEN_IN_STATE: &str = "SELECT server, id, record FROM series WHERE open = 1 AND state = ?1";
+pub(super) const NEXT_DUE: &str = "SELECT due FROM series WHERE due > ?1 ORDER BY due LIMIT 1";
+pub(super) const OPEN_IN_STATE: &str = "SELECT server, id, record FROM series WHERE open = 1 AND state = ?1";
 
 impl Store {
     /// The first time after `now` at which something is due.
