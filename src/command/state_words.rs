@@ -55,7 +55,11 @@ pub(super) fn author(record: &Record) -> String {
 
 /// How long ago, or how long from now.
 pub(super) fn age(from: Timestamp, to: Timestamp) -> String {
-    in_words(Duration::try_from(to.duration_since(from)).unwrap_or_default())
+    let span = Duration::try_from(to.duration_since(from)).unwrap_or_default();
+    match span.as_secs() / 86_400 {
+        days @ 2.. => format!("{days} days"),
+        _ => in_words(span),
+    }
 }
 
 /// What there is to say beyond the state's name, one line; empty where there is nothing.

@@ -308,7 +308,7 @@ fn one_bad_row_hides_no_other_and_is_tried_again() {
     fixture
         .behind_its_back("UPDATE series SET record = json_set(record, '$.state.is', 'ready') WHERE id = 1");
     let fixture = fixture.reopened();
-    assert_eq!(ids(&fixture.store.due(at(9), 9).unwrap()), [1, 2, 3]);
+    assert_eq!(ids(&fixture.store.due(at(9), 9).unwrap()), [1, 2, 3], "in its old place");
 }
 
 #[test]
