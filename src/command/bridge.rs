@@ -96,8 +96,17 @@ pub(super) fn end(result: Result<(), BridgeError>) -> Ending {
     match result {
         Ok(()) => Ending::Done,
         Err(error) => {
-            // Where standard error is gone nobody is left to tell.
-            let _ = writeln!(anstream::stderr().lock(), "patchlift: {}", chain(&error));
+            let lines = match &error {
+                // All that is wrong in a configuration, a line each.
+                BridgeError::Config(ConfigError::Wrong { problems }) => {
+                    problems.iter().map(ToString::to_string).collect()
+                }
+                _ => vec![chain(&error)],
+            };
+            for line in lines {
+                // Where standard error is gone nobody is left to tell.
+                let _ = writeln!(anstream::stderr().lock(), "patchlift: {line}");
+            }
             error.ending()
         }
     }

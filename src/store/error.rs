@@ -79,6 +79,24 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    /// It may not be opened: no right to, or no room for the files beside it.
+    #[error("{}: cannot be opened; check who may read and write the state directory", path.display())]
+    Unopened {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The disk refused to read, write or sync.
+    #[error("{}: the disk failed; the system's log says more", path.display())]
+    Disk {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite says.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// Somebody else kept it locked for longer than [`super::BUSY_LIMIT`].
     #[error("{}: another process keeps it busy; try again", path.display())]
     Busy {
@@ -142,6 +160,8 @@ impl StoreError {
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly { path, source },
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { path, source },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path, source },
+            Some(ErrorCode::CannotOpen) => Self::Unopened { path, source },
+            Some(ErrorCode::SystemIoFailure) => Self::Disk { path, source },
             _ => Self::Sql { path, source },
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use patchlift::config::{ChecksOn, Config, ConfigError};
@@ -323,6 +324,41 @@ fn a_secret_file_is_checked() {
         let error = Config::load(&config).unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains("s3cret"), "{error}");
     }
+}
+
+/// The bridge with a configuration that is wrong; it ends before it does anything.
+fn bridge_refuses(text: &str, credentials: Option<&Path>) -> String {
+    let dir = folder(text);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_patchlift"));
+    command.args(["run", "--config"]).arg(dir.path().join("patchlift.toml"));
+    command.env_remove("CREDENTIALS_DIRECTORY");
+    if let Some(credentials) = credentials {
+        command.env("CREDENTIALS_DIRECTORY", credentials);
+    }
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!dir.path().join("state").exists());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_systemd_credential_is_read_from_its_folder() {
+    let with = |name: &str| server(&format!("token = {{ credential = \"{name}\" }}"));
+    assert!(bridge_refuses(&with("patchwork"), None).contains("add LoadCredential= to the unit"));
+    let credentials = tempfile::tempdir().unwrap();
+    fs::write(credentials.path().join("patchwork"), "two words").unwrap();
+    let refused = |name| bridge_refuses(&with(name), Some(credentials.path()));
+    assert!(refused("patchwork").contains("patchwork holds more than one secret"));
+    assert!(refused("../patchwork").contains("no slash"));
+    assert!(refused("other").contains("No such file"));
+}
+
+#[test]
+fn every_problem_has_a_line_of_its_own_on_the_screen() {
+    let said = bridge_refuses("state_dir = 7\nstate = \"x\"\n", None);
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 4, "{said}");
+    assert!(lines.iter().all(|line| line.starts_with("patchlift: /") && line.contains("patchlift.toml:")));
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn status_shows_what_runs_waits_and_needs_a_person() {
         &["2 of 40 tests failed"],
         &["the same patches are tested as ozlabs/7"],
         &["no space left (", " ago, 3 times)"],
-        &["in all: 1 running, 2 queued, 1 held, 1 parked, 1 ready, 1 incomplete, 1 follows, 1 failed"],
+        &["in all: 1 running, 2 queued, 1 held, 1 parked, 1 ready, 1 incomplete, 1 failed, 1 follows"],
     ] {
         assert_eq!(lines_with(&text, parts), 1, "{parts:?}\n{text}");
     }
