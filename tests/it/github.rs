@@ -19,6 +19,7 @@ fn settings(github: &FakeGitHub) -> Settings {
         token: TOKEN.into(),
         mirror: "https://mirror.example.org/linux.git".into(),
         poll: Duration::from_secs(60),
+        pause: Duration::ZERO,
         queued_limit: Duration::from_secs(86_400),
         run_limit: Duration::from_secs(86_400),
     }

@@ -54,7 +54,7 @@ impl Model {
             clock,
             default_branch: "trunk".into(),
             workflow: "kvm-ci.yml".into(),
-            inputs: ["run_key", "repository", "series"].map(String::from).into(),
+            inputs: ["run_key", "repository", "box", "series"].map(String::from).into(),
             tells_run: true,
             knows_run_details: true,
             cancels: true,
