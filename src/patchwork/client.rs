@@ -93,7 +93,8 @@ impl Client {
     }
 
     /// A page (from 1) of the newest series of any of these projects (`link_name` or number), the newest first; of
-    /// 250 rows at most. Beyond the last page there are no rows. A name that the server does not know gives no series and no error.
+    /// 250 rows at most. Beyond the last page there are no rows. A name that the server does not know gives no series
+    /// and no error.
     ///
     /// # Errors
     /// No usable answer; single series that cannot be used are in [`Page::unusable`].
