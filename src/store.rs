@@ -44,7 +44,8 @@ pub const BUSY_LIMIT: Duration = Duration::from_secs(10);
 pub struct Store {
     db: Connection,
     path: PathBuf,
-    _lock: Option<lock::Lock>,
+    /// The bridge's own store has it.
+    lock: Option<lock::Lock>,
 }
 
 impl Store {
@@ -117,7 +118,7 @@ impl Store {
     fn connect(path: &Path, flags: OpenFlags, lock: Option<lock::Lock>) -> Result<Self, StoreError> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags).map_err(|source| StoreError::of(path, source))?;
-        let store = Self { db, path: path.to_owned(), _lock: lock };
+        let store = Self { db, path: path.to_owned(), lock };
         store.sql(|db| {
             db.busy_timeout(BUSY_LIMIT)?;
             db.pragma_update(None, "foreign_keys", true)

@@ -253,11 +253,12 @@ impl Store {
         self.rows(RUN_TIMES, params![on, limit], |row| Ok(Duration::from_millis(row.get(0)?)))
     }
 
-    /// Records of which those that cannot be read are left out, but said in the log.
+    /// Records of which those that cannot be read are left out; the bridge's own store sets them aside, so that it is
+    /// said once.
     pub(super) fn readable(&self, sql: &str, values: impl Params) -> Result<Vec<Record>, StoreError> {
         let found = self.records(sql, values)?;
-        for (series, why) in &found.unreadable {
-            tracing::error!(%series, why, "the stored record cannot be read");
+        if self.lock.is_some() {
+            self.set_aside(&found.unreadable)?;
         }
         Ok(found.records)
     }
@@ -331,16 +332,17 @@ fn damaged(key: &SeriesKey, what: String) -> StoreError {
 const DUE: &str = "SELECT server, id, record FROM series WHERE due <= ?1 ORDER BY due, row LIMIT ?2";
 const NEXT_DUE: &str = "SELECT min(due) FROM series WHERE due IS NOT NULL";
 const UNFINISHED: &str = "SELECT server, id, record FROM series WHERE open = 1 ORDER BY row";
-const IN_STATE: &str = "SELECT server, id, record FROM series WHERE state = ?1 ORDER BY first_seen, row";
+const IN_STATE: &str =
+    "SELECT server, id, record FROM series WHERE state = ?1 AND unreadable IS NULL ORDER BY first_seen, row";
 const KNOWN_IDS: &str = "SELECT id FROM series WHERE server = ?1 AND id >= ?2";
 const HIGHEST: &str = "SELECT max(id) FROM series WHERE server = ?1";
 const BY_MSGID: &str = "SELECT s.server, s.id FROM msgids m JOIN series s ON s.row = m.series \
     WHERE m.msgid = ?1 ORDER BY m.series";
 const BY_PATCH_IDS: &str = "SELECT server, id FROM series WHERE patch_ids = ?1 ORDER BY row";
 const BY_SUBMITTER: &str = "SELECT server, id, record FROM series \
-    WHERE server = ?1 AND project = ?2 AND email = ?3 ORDER BY row";
+    WHERE server = ?1 AND project = ?2 AND email = ?3 AND unreadable IS NULL ORDER BY row";
 const FOLLOWERS: &str = "SELECT server, id, record FROM series \
-    WHERE leader_server = ?1 AND leader_id = ?2 ORDER BY row";
+    WHERE leader_server = ?1 AND leader_id = ?2 AND unreadable IS NULL ORDER BY row";
 const MAILS: &str = "SELECT m.size, m.bytes FROM series s JOIN mails m ON m.series = s.row \
     WHERE s.server = ?1 AND s.id = ?2 AND m.revision = ?3";
 const REPORTS: &str = "SELECT r.size, r.bytes FROM series s JOIN reports r ON r.series = s.row \

@@ -135,7 +135,8 @@ impl Store {
         })
     }
 
-    /// The requests nobody has dealt with, in order. One that cannot be read is left out, and the log says so.
+    /// The requests nobody has dealt with, in order. One that cannot be read is dropped by the bridge's own
+    /// store, and the log says so.
     ///
     /// # Errors
     /// The store failed.
@@ -148,7 +149,11 @@ impl Store {
         for (id, json) in rows {
             match serde_json::from_str(&json) {
                 Ok(request) => requests.push((RequestId(id), request)),
-                Err(error) => tracing::error!(id, %error, "a stored request cannot be read"),
+                Err(error) if self.lock.is_some() => {
+                    tracing::error!(id, %error, "a request cannot be read; it is dropped");
+                    self.drop_request(RequestId(id))?;
+                }
+                Err(_) => {}
             }
         }
         Ok(requests)

@@ -236,6 +236,8 @@ fn requests_are_left_while_the_bridge_works_and_closed_by_what_it_does() {
     let one = record(1);
     fixture.store.save(&Save { answers: &[found[0].0, found[1].0], ..Save::of(&one, &[]) }).unwrap();
     fixture.store.drop_request(found[3].0).unwrap();
+    fixture.behind_its_back("INSERT INTO requests (request) VALUES ('{\"what\":\"of_the_future\"}')");
+    assert_eq!(beside.requests().unwrap().len(), 1, "who only looks drops nothing");
     let left = fixture.store.requests().unwrap();
     assert_eq!(left.iter().map(|(_, request)| &request.what).collect::<Vec<_>>(), [&What::Retest]);
 }
@@ -296,6 +298,7 @@ fn one_bad_row_hides_no_other_and_is_tried_again() {
     );
     assert_eq!(ids(&fixture.store.due(at(9), 1).unwrap()), [2]);
     assert_eq!(fixture.store.next_due().unwrap(), Some(at(1)), "it is not asked for again and again");
+    assert_eq!(ids(&fixture.store.in_state(&["ready"]).unwrap()), [2, 3]);
     assert!(matches!(fixture.store.get(&key(1)), Err(StoreError::Unreadable { key, .. }) if key.id == 1));
     for open in [false, true] {
         let found = fixture.store.listed(&Filter { open, ..Filter::default() }).unwrap();

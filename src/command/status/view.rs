@@ -153,11 +153,9 @@ impl View {
         let found = chosen(store, choice)?;
         let holding = store.holding()?;
         let places = line(config, store, &holding, now)?;
-        let mut series: Vec<Series> = found
-            .records
-            .iter()
-            .map(|record| Series::of(record, places.iter().find(|place| place.key == record.key), now))
-            .collect();
+        let places: BTreeMap<_, _> = places.iter().map(|place| (&place.key, place)).collect();
+        let of = |record: &Record| Series::of(record, places.get(&record.key).copied(), now);
+        let mut series: Vec<Series> = found.records.iter().map(of).collect();
         let rank = |series: &Series| STATES.iter().position(|state| *state == series.state);
         // Who waits for a box stands in the line's order; the sort keeps all else as it came.
         series.sort_by_key(|series| (rank(series), series.position));
