@@ -19,7 +19,7 @@ pub mod surroundings;
 mod wake;
 
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -62,8 +62,13 @@ impl Store {
             .create(dir)
             .map_err(|source| StoreError::Io { path: dir.to_owned(), source })?;
         let lock = lock::Lock::take(dir)?;
+        let path = dir.join(FILE);
+        // Also in a directory that was there before, and whatever the umask is. SQLite gives the files beside it the
+        // same mode.
+        let made = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        made.map_err(|source| StoreError::Io { path: path.clone(), source })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-        let mut store = Self::connect(&dir.join(FILE), flags, Some(lock))?;
+        let mut store = Self::connect(&path, flags, Some(lock))?;
         let found = store.check_origin()?;
         store.sql(|db| {
             db.pragma_update(None, "journal_mode", "WAL")?;

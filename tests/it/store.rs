@@ -335,6 +335,23 @@ fn a_store_that_is_not_there_is_not_made_by_looking() {
 }
 
 #[test]
+fn nobody_else_reads_what_is_stored() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = tempfile::tempdir().unwrap();
+    let old = parent.path().join("old");
+    fs::create_dir(&old).unwrap();
+    let new = parent.path().join("new");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for dir in [&old, &new] {
+        let _store = Store::open(dir).unwrap();
+        for name in ["patchlift.db", "patchlift.db-wal", "patchlift.db-shm"] {
+            assert_eq!(mode(&dir.join(name)), 0o600, "{name}");
+        }
+    }
+    assert_eq!(mode(&new), 0o700);
+}
+
+#[test]
 fn a_reader_writes_nothing() {
     let mut fixture = store();
     fixture.has(&[record(1)]);
@@ -397,7 +414,7 @@ fn a_state_directory_that_is_a_file_is_said() {
     let error = Store::open(&file).unwrap_err();
     assert!(matches!(&error, StoreError::Io { path, .. } if path == &file), "{error}");
     fs::create_dir(dir.path().join("patchlift.db")).unwrap();
-    assert!(matches!(Store::open(dir.path()), Err(StoreError::Unopened { .. })));
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Io { .. })));
     Store::read_only(dir.path()).unwrap_err();
 }
 
