@@ -1,5 +1,5 @@
-//! What one series may cost, however many patches it has. Real series need a hundredth of it; hostile ones are refused
-//! when they have used it up, so that time and memory stay in proportion to nothing they say.
+//! What one series may cost, however many patches it has: real ones need a small part of it, hostile ones are refused
+//! when it is used up.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
