@@ -113,8 +113,11 @@ impl Case {
         let date = |commit: &str| repo.git(&["log", "-1", "--format=%at", commit]);
         let names = |commit: &str| repo.git(&["diff-tree", "-r", "--no-commit-id", "--name-only", commit]);
         commits.iter().any(|commit| {
-            let original = topic.lines().find(|original| date(original) == date(commit));
-            let named = original.map(names).unwrap_or_default();
+            // A damaged date: nothing is known.
+            let Some(original) = topic.lines().find(|original| date(original) == date(commit)) else {
+                return false;
+            };
+            let named = names(original);
             let is = |list: &str, path: &str| list.lines().any(|line| line == path);
             names(commit).lines().any(|path| is(&existing, path) && !is(&named, path))
         })
