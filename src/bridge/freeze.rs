@@ -1,10 +1,8 @@
 //! Fetches a series' mails and freezes them.
 
-use bytes::Bytes;
-
 use super::ledger::Change;
 use super::site::{Outside, Site, StepError, ours};
-use crate::intake::{self, FreezeError, Frozen};
+use crate::intake::{self, FreezeError, Frozen, Matched, Reason};
 use crate::patchwork::PatchText;
 use crate::record::{Record, State};
 
@@ -42,9 +40,11 @@ async fn fetch(outside: &Outside, record: &Record) -> Result<Result<Frozen, Free
         Some(cover) => Some(outside.client.cover(cover.id).await?),
         None => None,
     };
-    let mailbox = if record.from_json { Bytes::new() } else { outside.client.mbox(listing.id).await? };
-    // An empty mailbox holds no patch, so all of them come one by one.
-    let matched = intake::match_mailbox(listing, &mailbox);
+    let matched = if record.from_json {
+        Matched::none(listing, Reason::NotApplied)
+    } else {
+        intake::match_mailbox(listing, &outside.client.mbox(listing.id).await?)
+    };
     let mut texts: Vec<PatchText> = Vec::with_capacity(matched.from_json.len());
     for (id, _) in &matched.from_json {
         texts.push(outside.client.patch(*id).await?);

@@ -71,7 +71,7 @@ async fn take(site: &Arc<Site>, record: Record, step: Step) -> Result<(), StoreE
             if failure.wide
                 && let Some(gate) = gate(site, &record, step)
             {
-                record.due = Some(gate.failed(failure.retry_after, now));
+                record.due = record.due.max(Some(gate.failed(failure.retry_after, now)));
             }
             site.ledger.commit(stand, Change::of(record, events), Some(intent)).await?;
         }

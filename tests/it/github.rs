@@ -39,7 +39,12 @@ fn hasty_client(github: &FakeGitHub) -> GitHub {
 }
 
 fn inputs(run_key: &str) -> BTreeMap<String, String> {
-    [("run_key", run_key), ("repository", "https://mirror.example.org/linux.git"), ("series", "{}")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+    [
+        ("run_key", run_key),
+        ("box", "p8"),
+        ("repository", "https://mirror.example.org/linux.git"),
+        ("series", "{}"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
 }

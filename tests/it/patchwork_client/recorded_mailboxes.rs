@@ -88,7 +88,7 @@ async fn recorded_listings_are_whole_or_say_why_not() {
         ("series-cover-last-before", "whole"),
         ("series-cover-last-after", "whole"),
         ("series-interleaved", "whole"),
-        ("series-extra-patch", "it has a patch 3 of 2"),
+        ("series-extra-patch", "whole"),
         (
             "series-mixed-versions",
             "\"[v2,2/3] hw/sbe-p9: Check SBE health on each chip\" is of version 2, but the series of version 1",
