@@ -112,6 +112,16 @@ pub(crate) fn resent(mails: &[Vec<u8>], id: &str, again: &str) -> Vec<Vec<u8>> {
     mails.iter().map(change).collect()
 }
 
+/// The same mails, not saying for which commit they are.
+pub(crate) fn without_base(mails: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let change = |mail: Vec<u8>| {
+        let text = String::from_utf8(mail).unwrap();
+        let lines = text.split_inclusive('\n').filter(|line| !line.starts_with("base-commit: "));
+        lines.collect::<String>().into_bytes()
+    };
+    mails.into_iter().map(change).collect()
+}
+
 /// A mail that somebody wrote by hand.
 pub(crate) fn by_hand(id: &str, sender: &str, subject: &str, text: &str) -> Vec<u8> {
     format!(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::mails::{KNOWN, Posting, by_hand, file, resent, upstream};
+use super::mails::{KNOWN, Posting, by_hand, file, resent, upstream, without_base};
 use crate::git_repo::GitRepo;
 
 /// A mail on its way to a list.
@@ -40,6 +40,16 @@ pub(crate) const LIST: &str = "linuxppc-dev";
 /// Another one of the same server.
 pub(crate) const OTHER_LIST: &str = "kvm-ppc";
 
+/// The run of the first version of a series with this title goes on until it is cancelled.
+pub(crate) const NEVER_ENDS: &str = "powerpc: wait for ever";
+
+/// The run of a series with this title is cancelled by somebody, again and again.
+pub(crate) const CANCELLED: &str = "powerpc: somebody presses the button";
+
+/// The end of two series with the same mails: one of them is tested, and the other one follows it. Which one is which
+/// depends on which of them is seen first.
+pub(crate) const EITHER: &str = "passed|follows";
+
 const STRANGER: &str = "Some Stranger <stranger@example.net>";
 
 impl Scenario {
@@ -50,6 +60,16 @@ impl Scenario {
         all.conflict();
         all.guarded();
         all.made()
+    }
+
+    /// One ordinary series, and where it ends.
+    pub(crate) fn one(title: &'static str, ends: &'static str) -> Self {
+        let mut all = Maker::new();
+        all.ordinary(&[(title, 1)]);
+        let mut one = all.made();
+        one.ends[0].first = Some(ends);
+        one.ends[0].last = ends;
+        one
     }
 
     /// All thirty.
@@ -140,9 +160,11 @@ impl Maker {
 
     fn ordinary(&mut self, all: &[(&'static str, usize)]) {
         const IDS: [&str; 8] = ["o1", "o2", "o3", "o4", "o5", "o6", "o7", "o8"];
-        for (id, (title, count)) in IDS.into_iter().zip(all) {
+        for (number, (id, (title, count))) in IDS.into_iter().zip(all).enumerate() {
             let posting = self.posting(id, title, *count);
             let mails = self.mails(&posting);
+            // Not everybody says what his series is for.
+            let mails = if number % 2 == 0 { mails } else { without_base(mails) };
             self.send(title, "passed", mails);
         }
     }
@@ -174,7 +196,7 @@ impl Maker {
 
     fn already_applied(&mut self) {
         let posting = self.posting("applied", "it is there already", 1);
-        let mails = self.mails(&posting);
+        let mails = without_base(self.mails(&posting));
         let (path, content) = posting.patches[0].clone();
         self.upstream.git(&["checkout", "-q", "main"]);
         self.upstream.write(&path, &content);
@@ -235,9 +257,9 @@ impl Maker {
     fn crossed(&mut self) {
         let posting = self.posting("crossed", "to two lists", 2);
         let mails = self.mails(&posting);
-        self.send("to two lists", "passed", mails.clone());
+        self.send("to two lists", EITHER, mails.clone());
         self.first.extend(mails.into_iter().map(|mail| Sent { project: OTHER_LIST, mail }));
-        self.ends.push(End { name: "to two lists, the other one", first: Some("follows"), last: "follows" });
+        self.ends.push(End { name: "to two lists, the other one", first: Some(EITHER), last: EITHER });
     }
 
     /// What comes when all the rest is done.
@@ -249,10 +271,10 @@ impl Maker {
         self.changes_later("incomplete");
         self.later.push(Sent { project: LIST, mail: missing });
 
-        let v1 = self.posting("reroll", "improved later", 2);
+        let v1 = self.posting("reroll", NEVER_ENDS, 2);
         let mails = self.mails(&v1);
-        self.send("improved later", "superseded", mails);
-        self.changes_later("passed");
+        self.send("replaced while it runs", "superseded", mails);
+        self.changes_later("running");
         let mut v2 = Posting { id: "reroll2", ..v1.clone() }.tagged("PATCH v2");
         v2.patches[1].1.push_str("one more line\n");
         let mails = self.mails(&v2);
