@@ -100,7 +100,7 @@ pub enum Reason {
     #[error("the submodule's change is damaged")]
     Submodule,
     /// The three-way merge needs a file that the repository does not have.
-    #[error("it does not fit, and the version it was made for ({id}) is not in the repository")]
+    #[error("it does not fit, and {}", without_ancestor(id))]
     NoAncestor {
         /// The id in the index line, as given.
         id: String,
@@ -126,6 +126,13 @@ pub enum Reason {
     /// Renames on both sides can only be merged by git 2.40 or newer.
     #[error("files were renamed, which needs git 2.40 or newer to merge")]
     NeedsGit,
+}
+
+fn without_ancestor(id: &str) -> String {
+    match id {
+        "" => "it does not say which version it was made for".to_owned(),
+        id => format!("the version it was made for ({id}) is not in the repository"),
+    }
 }
 
 impl Refusal {

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
@@ -25,8 +24,8 @@ pub struct ReplayArgs {
     json: bool,
 }
 
-/// Everything that was recorded has been decided on by then: the longest waits of the bridge are cut short.
-const AFTER_THE_END: Duration = Duration::from_secs(600);
+/// So many of the configured waits after the last exchange, everything that was recorded has been decided on.
+const WAITS_AFTER_THE_END: u32 = 5;
 
 /// Runs the command.
 pub fn run(args: &ReplayArgs) -> Ending {
@@ -43,8 +42,9 @@ fn replay(args: &ReplayArgs) -> Result<(), BridgeError> {
     let last = recording.exchanges().last().map(|exchange| exchange.at);
     let Some(last) = last else { return Err(asked(&"nothing is recorded there")) };
     let exchanges = recording.exchanges().len();
+    let waits = config.servers.iter().map(|server| server.poll + server.settle).max().unwrap_or_default();
     let options = Options { replay: Some(recording), ..Options::default() };
-    let (opened, _) = drive(config, options, Until::Clock(last + AFTER_THE_END), None)?;
+    let (opened, _) = drive(config, options, Until::Clock(last + waits * WAITS_AFTER_THE_END), None)?;
     let folder = opened.temporary().unwrap_or(&args.dir);
     let now = decisions::read(folder).map_err(|error| asked(&error))?;
     let differ = decisions::differences(&was, &now);

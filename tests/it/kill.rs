@@ -1,12 +1,12 @@
 //! The bridge is killed at every moment that matters, and its disk and its servers fail: it ends in the same place.
 
 mod faults;
-mod lab;
-mod mails;
+pub(crate) mod lab;
+pub(crate) mod mails;
 mod peers;
 mod proxy;
 mod runners;
-mod scenario;
+pub(crate) mod scenario;
 mod shim;
 mod stand_in;
 
