@@ -24,6 +24,8 @@ use toml::de::DeTable;
 pub use error::{ConfigError, Problem};
 pub use locate::{VARIABLE, locate};
 
+use crate::queue::Waiting;
+use crate::record::Record;
 use crate::{bases, github, mirror, patchwork, policy, queue, trees};
 
 /// A checked configuration: every name in it refers to something, every number is in its range.
@@ -89,6 +91,22 @@ pub struct Project {
     pub labels: Vec<String>,
     /// The priority its series begin with.
     pub priority: i32,
+}
+
+impl Config {
+    /// The configuration of a series' server and project; `None`: one of them is not in it any more.
+    pub fn of(&self, record: &Record) -> Option<(&Server, &Project)> {
+        let server = self.servers.iter().find(|server| server.client.name == record.key.server)?;
+        let project = server.projects.iter().find(|project| project.name == record.listing.project)?;
+        Some((server, project))
+    }
+
+    /// A series that waits for a box, as the queue sees it.
+    pub fn waiting(&self, record: &Record) -> Waiting {
+        let project = self.of(record).map(|(_, project)| project);
+        let labels = project.map_or(&[][..], |project| &project.labels);
+        Waiting::of(record, project.map_or(0, |project| project.priority), labels)
+    }
 }
 
 /// Which patches of a series get checks.

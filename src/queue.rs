@@ -20,6 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::listing::SeriesKey;
+use crate::record::Record;
 
 /// A box that tests series.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,19 @@ pub struct Waiting {
     pub since: Timestamp,
     /// What its box has to have.
     pub labels: Vec<String>,
+}
+
+impl Waiting {
+    /// A series that waits, with what its project asks for.
+    pub fn of(record: &Record, priority: i32, labels: &[String]) -> Self {
+        Self {
+            key: record.key.clone(),
+            sender: record.listing.submitter.email.clone(),
+            priority: record.priority + priority,
+            since: record.queued.unwrap_or(record.since),
+            labels: labels.to_vec(),
+        }
+    }
 }
 
 /// A box at work.

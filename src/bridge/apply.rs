@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use git2::Oid;
+use jiff::Timestamp;
 
 use super::ledger::Change;
 use super::site::{Site, StepError, chain, ours};
@@ -18,7 +19,7 @@ use crate::policy::sender::addresses;
 use crate::policy::{self, Judgement, Sender, Senders, Subject, Touched};
 use crate::record::decide::Failure;
 use crate::record::state::{Applied, Base, Tried};
-use crate::record::{Record, State};
+use crate::record::{Event, Record, State};
 use crate::series::Message;
 use crate::store::StoreError;
 
@@ -92,24 +93,19 @@ impl Job {
             self.mails.iter().map(|mail| Message::read(mail, Options::default())).collect();
         let now = self.site.clock.now();
         let mut record = self.record.clone();
-        match policy::judge(&self.project.rules, &self.subject(&messages)) {
-            Judgement::Run => {}
-            Judgement::Hold(reasons) => {
-                let reasons: Vec<String> =
-                    reasons.iter().map(|reason| reason.sentence(&record.key)).collect();
-                let words = reasons.join("; ");
-                let event = record.enter(State::Held { reasons }, words, now);
-                return Ok(Change::of(record, vec![event]));
-            }
-            Judgement::Decline(reason) => {
-                let reason = reason.to_string();
-                let declined = State::Declined { reason: reason.clone(), cancel: None };
-                let event = record.enter(declined, reason, now);
-                return Ok(Change::of(record, vec![event]));
-            }
+        let subject = self.subject(&messages);
+        if let Some(event) = self.judged(&mut record, &subject, now) {
+            return Ok(Change::of(record, vec![event]));
         }
         let event = match self.place(&messages)? {
-            Placed::On { base, passed_over, made } => self.applied(&mut record, base, passed_over, &made),
+            Placed::On { base, passed_over, made } => {
+                // A patch does not say everything: what its commits change, down to the modes, is judged, too.
+                let touched = self.changed(&base, made.tip)?;
+                match self.judged(&mut record, &Subject { touched, ..subject }, now) {
+                    Some(event) => event,
+                    None => self.applied(&mut record, base, passed_over, &made),
+                }
+            }
             Placed::Already(base) => {
                 let words = format!("{} holds the whole series", base.name);
                 record.enter(State::AlreadyApplied { base }, words, now)
@@ -129,6 +125,35 @@ impl Job {
             }
         };
         Ok(Change::of(record, vec![event]))
+    }
+
+    /// What policy makes of a series it does not let run.
+    fn judged(&self, record: &mut Record, subject: &Subject, now: Timestamp) -> Option<Event> {
+        match policy::judge(&self.project.rules, subject) {
+            Judgement::Run => None,
+            Judgement::Hold(reasons) => {
+                let reasons: Vec<String> =
+                    reasons.iter().map(|reason| reason.sentence(&record.key)).collect();
+                let words = reasons.join("; ");
+                Some(record.enter(State::Held { reasons }, words, now))
+            }
+            Judgement::Decline(reason) => {
+                let reason = reason.to_string();
+                let declined = State::Declined { reason: reason.clone(), cancel: None };
+                Some(record.enter(declined, reason, now))
+            }
+        }
+    }
+
+    /// What the series' commits change on their base. In a dry run there are no commits to look at.
+    fn changed(&self, base: &Base, tip: Oid) -> Result<Vec<Touched>, StepError> {
+        if self.site.dry.is_some() {
+            return Ok(vec![]);
+        }
+        let repository = self.site.trees.objects().map_err(|error| ours(chain(&error)))?;
+        let from = Oid::from_str(&base.commit).map_err(|error| ours(chain(&error)))?;
+        let touched = policy::commits::touched(&repository, from, tip);
+        Ok(touched.map_err(|error| ours(chain(&error)))?)
     }
 
     /// Was any of it read from the mailbox?
@@ -260,13 +285,7 @@ impl Job {
         Ok(())
     }
 
-    fn applied(
-        &self,
-        record: &mut Record,
-        base: Base,
-        passed_over: Vec<Tried>,
-        made: &Made,
-    ) -> crate::record::Event {
+    fn applied(&self, record: &mut Record, base: Base, passed_over: Vec<Tried>, made: &Made) -> Event {
         let words = format!("on {}, {}", base.shown(), base.why);
         let applied = Applied {
             base,

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::look::{self, ScanError};
 use super::push;
 use super::site::{Site, chain};
-use crate::queue::{self, Busy, Waiting};
+use crate::queue::{self, Busy};
 use crate::record::{Event, Record, State};
 use crate::store::{Request, RequestId, StoreError, TreeState, What};
 use crate::trees::Moved;
@@ -28,11 +28,16 @@ pub enum Errand {
     Push,
     /// Remove branches that nobody needs any more.
     Expire,
+    /// Keep the repository small and fast.
+    Upkeep,
     /// Give free boxes to waiting series.
     Assign,
     /// Show that the bridge is alive.
     Beat,
 }
+
+/// Not what a bridge that is just started has to do, and not what somebody waits for who runs it once.
+const LATER: [Errand; 2] = [Errand::Expire, Errand::Upkeep];
 
 /// When an errand is to be run again.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +51,7 @@ const ASSIGN_EVERY: Duration = Duration::from_secs(1);
 const REPLAYED_EVERY: Duration = Duration::from_secs(60);
 /// Branches live for days.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
+const UPKEEP_EVERY: Duration = Duration::from_secs(86_400);
 const BEAT_EVERY: Duration = Duration::from_secs(10);
 
 /// All errands of a bridge and when each is due.
@@ -54,7 +60,6 @@ pub struct Errands {
     idle: BTreeMap<Errand, Timestamp>,
     running: Vec<Errand>,
     done_once: Vec<Errand>,
-    all: usize,
 }
 
 impl Errands {
@@ -64,17 +69,23 @@ impl Errands {
         let fetches = site.config.trees.iter().map(|tree| Errand::Fetch(tree.name.clone()));
         // Nothing is fetched, shown or done for people where nothing is to be written.
         let fetches = fetches.filter(|_| site.dry.is_none());
-        let others = [Errand::Push, Errand::Assign, Errand::Answer, Errand::Expire, Errand::Beat];
-        let others = others.into_iter().take(if site.dry.is_none() { 5 } else { 2 });
+        let others =
+            [Errand::Push, Errand::Assign, Errand::Answer, Errand::Expire, Errand::Upkeep, Errand::Beat];
+        let others = others.into_iter().take(if site.dry.is_none() { 6 } else { 2 });
         let idle: BTreeMap<_, _> =
             looks.chain(fetches).chain(others).map(|errand| (errand, Timestamp::UNIX_EPOCH)).collect();
-        Self { all: idle.len(), idle, ..Self::default() }
+        let mut errands = Self { idle, ..Self::default() };
+        for errand in LATER {
+            if let Some(at) = errands.idle.get_mut(&errand) {
+                *at = site.clock.now() + EXPIRE_EVERY;
+            }
+        }
+        errands
     }
 
     /// Looks at no server.
     pub fn without_looks(&mut self) {
         self.idle.retain(|errand, _| !matches!(errand, Errand::Look(_)));
-        self.all = self.idle.len();
     }
 
     /// Takes out those that are due.
@@ -104,7 +115,8 @@ impl Errands {
 
     /// Has each been run, failed or not?
     pub fn all_done_once(&self) -> bool {
-        self.done_once.len() >= self.all
+        let done = |errand: &Errand| self.done_once.contains(errand) || LATER.contains(errand);
+        self.idle.keys().chain(&self.running).all(done)
     }
 }
 
@@ -129,6 +141,13 @@ pub async fn run(site: &Arc<Site>, errand: &Errand) -> Result<Next, StoreError> 
         Errand::Expire => {
             push::expire(site).await?;
             later(EXPIRE_EVERY)
+        }
+        Errand::Upkeep => {
+            site.trees.forget_others(&site.config.trees);
+            if let Err(error) = site.trees.upkeep().await {
+                tracing::warn!("{}", chain(&error));
+            }
+            later(UPKEEP_EVERY)
         }
         Errand::Assign => {
             assign(site).await?;
@@ -244,10 +263,15 @@ async fn fetch(site: &Arc<Site>, name: &str) -> Result<Next, StoreError> {
 async fn apply_anew(site: &Arc<Site>, tree: &str, moved: &[Moved]) -> Result<(), StoreError> {
     let words = ["ready", "conflict", "already-applied", "queued", "pushed"];
     let records = site.ledger.with(move |store| store.in_state(&words)).await?;
-    for record in records {
-        if !concerns(site, &record, tree, moved) {
-            continue;
-        }
+    let concerned = {
+        let (site, tree, moved) = (Arc::clone(site), tree.to_owned(), moved.to_vec());
+        // Trees are compared, which takes its time for many series.
+        let compare = move || {
+            records.into_iter().filter(|record| concerns(&site, record, &tree, &moved)).collect::<Vec<_>>()
+        };
+        tokio::task::spawn_blocking(compare).await.unwrap_or_default()
+    };
+    for record in concerned {
         let edit = |record: &mut Record, now| match &record.state {
             State::Ready => {
                 record.due = Some(now);
@@ -306,7 +330,8 @@ async fn assign(site: &Arc<Site>) -> Result<(), StoreError> {
         return Ok(());
     }
     let now = site.clock.now();
-    let places = queue::order(&waiting(site, &queued), &busy(&holding), &site.config.boxes, now);
+    let waiting: Vec<_> = queued.iter().map(|record| site.config.waiting(record)).collect();
+    let places = queue::order(&waiting, &busy(&holding), &site.config.boxes, now);
     for place in places {
         let Some(on) = place.on else { continue };
         if site.only_says(|| format!("{}: give box {on} to it", place.key)) {
@@ -321,20 +346,6 @@ async fn assign(site: &Arc<Site>) -> Result<(), StoreError> {
         site.ledger.edit(&place.key, None, edit).await?;
     }
     Ok(())
-}
-
-fn waiting(site: &Site, queued: &[Record]) -> Vec<Waiting> {
-    let of = |record: &Record| {
-        let project = site.project(record).ok().map(|(_, project)| project);
-        Waiting {
-            key: record.key.clone(),
-            sender: record.listing.submitter.email.clone(),
-            priority: record.priority + project.map_or(0, |project| project.priority),
-            since: record.queued.unwrap_or(record.since),
-            labels: project.map(|project| project.labels.clone()).unwrap_or_default(),
-        }
-    };
-    queued.iter().map(of).collect()
 }
 
 fn busy(holding: &[Record]) -> Vec<Busy> {

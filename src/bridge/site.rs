@@ -132,17 +132,12 @@ impl Site {
     /// # Errors
     /// One of them is not in the configuration any more.
     pub fn project(&self, record: &Record) -> Result<(&Server, &Project), Failure> {
-        let server = self.config.servers.iter().find(|server| server.client.name == record.key.server);
-        let found = server.and_then(|server| {
-            let project = server.projects.iter().find(|project| project.name == record.listing.project)?;
-            Some((server, project))
-        });
         let gone = || {
             let project = &record.listing.project;
             let what = format!("project {project} of {} is not in the configuration", record.key.server);
             Failure { wide: true, ..ours(what) }
         };
-        found.ok_or_else(gone)
+        self.config.of(record).ok_or_else(gone)
     }
 
     /// Says what would be done, where nothing is to be done. `false`: do it.

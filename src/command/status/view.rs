@@ -204,7 +204,7 @@ fn line(
     now: Timestamp,
 ) -> Result<Vec<Place>, StoreError> {
     let waiting = store.in_state(&["queued"])?;
-    let waiting: Vec<Waiting> = waiting.iter().map(|record| waits(config, record)).collect();
+    let waiting: Vec<Waiting> = waiting.iter().map(|record| config.waiting(record)).collect();
     let mut busy = Vec::new();
     for record in holding {
         let Some(on) = record.state.holds() else { continue };
@@ -217,19 +217,6 @@ fn line(
         });
     }
     Ok(queue::order(&waiting, &busy, &config.boxes, now))
-}
-
-fn waits(config: &Config, record: &Record) -> Waiting {
-    let server = config.servers.iter().find(|server| server.client.name == record.key.server);
-    let mut projects = server.into_iter().flat_map(|server| &server.projects);
-    let project = projects.find(|project| project.name == record.listing.project);
-    Waiting {
-        key: record.key.clone(),
-        sender: record.listing.submitter.email.clone(),
-        priority: record.priority + project.map_or(0, |project| project.priority),
-        since: record.queued.unwrap_or(record.since),
-        labels: project.map(|project| project.labels.clone()).unwrap_or_default(),
-    }
 }
 
 impl Series {
