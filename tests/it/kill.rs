@@ -53,7 +53,7 @@ fn kill_at_every_step() {
     let syncs = shim.syncs() as usize;
     let all: Vec<(usize, Side)> =
         (1..=syncs).flat_map(|at| [(at, Side::Before), (at, Side::After)]).collect();
-    for (at, side) in spread(&all, kills(12)) {
+    for (at, side) in spread(&all, kills(8)) {
         let lab = Lab::new(&scenario);
         let kill = Orders { kill: Some((at as u64, side)), disk: None };
         lab.run(&scenario, &shim, |life| Life {
@@ -76,7 +76,7 @@ fn kill_at_random_instants() {
     undisturbed.run(&scenario, &shim, |_| Life::default());
     let takes = began.elapsed();
     let expected = undisturbed.result();
-    let wanted = kills(40);
+    let wanted = kills(30);
     let mut killed = 0;
     for seed in 0.. {
         let mut rng = fastrand::Rng::with_seed(seed);

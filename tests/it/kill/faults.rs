@@ -23,6 +23,11 @@ const SPOILED: [Spoiled; 8] = [
     Spoiled::Silence(Duration::from_secs(4)),
 ];
 
+/// Can the server have done it all the same? Not where it says that it refused to; that is believed.
+fn may_follow_the_effect(spoiled: Spoiled) -> bool {
+    !matches!(spoiled, Spoiled::NotFound | Spoiled::TooMany | Spoiled::BotWall)
+}
+
 /// The end of an undisturbed run, and how many exchanges it took.
 fn undisturbed(scenario: &Scenario, shim: &Shim, door: fn(&Lab) -> &Proxy) -> (Result, Vec<String>) {
     let lab = Lab::new(scenario);
@@ -38,8 +43,8 @@ fn every_answer(door: fn(&Lab) -> &Proxy, usual: usize) {
     let mut all = Vec::new();
     for at in 1..=exchanges.len() {
         for spoiled in SPOILED {
-            // Reading has no effect: there is no difference then.
-            let sides: &[bool] = if exchanges[at - 1].starts_with("GET") { &[false] } else { &[false, true] };
+            let has_effect = !exchanges[at - 1].starts_with("GET") && may_follow_the_effect(spoiled);
+            let sides: &[bool] = if has_effect { &[false, true] } else { &[false] };
             all.extend(sides.iter().map(|&after_the_effect| Order { at, spoiled, after_the_effect }));
         }
     }
@@ -59,12 +64,12 @@ fn every_answer(door: fn(&Lab) -> &Proxy, usual: usize) {
 
 #[test]
 fn fault_of_any_answer_of_patchwork_changes_nothing_in_the_end() {
-    every_answer(|lab| &lab.patchwork_door, 8);
+    every_answer(|lab| &lab.patchwork_door, 6);
 }
 
 #[test]
 fn fault_of_any_answer_of_github_changes_nothing_in_the_end() {
-    every_answer(|lab| &lab.github_door, 8);
+    every_answer(|lab| &lab.github_door, 6);
 }
 
 /// The disk of the state folder fails from some write on. The bridge says so and neither loses nor repeats anything:

@@ -62,7 +62,9 @@ impl Result {
         let missing = theirs.lines().filter(|line| !mine.lines().any(|other| other == *line));
         let extra = mine.lines().filter(|line| !theirs.lines().any(|other| other == *line));
         let missing = missing.map(|line| format!("- {line}"));
-        missing.chain(extra.map(|line| format!("+ {line}"))).collect::<Vec<_>>().join("\n")
+        let runs = format!("runs {:?}, expected {:?}", self.runs, expected.runs);
+        let runs = (self.runs != expected.runs).then_some(runs);
+        missing.chain(extra.map(|line| format!("+ {line}"))).chain(runs).collect::<Vec<_>>().join("\n")
     }
 }
 
