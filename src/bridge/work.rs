@@ -64,7 +64,8 @@ async fn take(site: &Arc<Site>, record: Record, step: Step) -> Result<(), StoreE
         }
         Err(StepError::Store(error)) => return Err(error),
         Err(StepError::Failed(failure)) => {
-            let mut record = record;
+            // The step may have saved something before it failed: that a run was asked for, above all.
+            let mut record = site.ledger.get(&record.key).await?.unwrap_or(record);
             let now = site.clock.now();
             tracing::warn!(series = %record.key, step = step.words(), "{}", failure.what);
             let events = record.fail(step.words(), &failure, now);
