@@ -160,3 +160,16 @@ fn fault_a_cancelled_run_is_a_warning_and_not_the_series_fault() {
     assert!(!all.contains(&"fail".to_owned()), "{all:?}");
     assert_eq!(lab.github.model().runs.len(), 2, "it is tried once more");
 }
+
+/// The run is there, and its number never arrived: it is found by its name.
+#[test]
+fn fault_a_lost_answer_to_a_dispatch_starts_no_second_run() {
+    for fault in [GitHubFault::Reset, GitHubFault::HalfBody] {
+        let scenario = Scenario::one("an ordinary series", "passed");
+        let lab = Lab::new(&scenario);
+        lab.github.goes_wrong("/dispatches", When::After, fault.clone());
+        let mut bridge = lab.start(None);
+        assert!(lab.all_done(&mut bridge), "{fault:?}: it ended\n{}", bridge.said());
+        assert_eq!(lab.github.model().runs.len(), 1, "{fault:?}");
+    }
+}
