@@ -59,7 +59,7 @@ impl Waiting {
         Self {
             key: record.key.clone(),
             sender: record.listing.submitter.email.clone(),
-            priority: record.priority + priority,
+            priority: record.priority.saturating_add(priority),
             since: record.queued.unwrap_or(record.since),
             labels: labels.to_vec(),
         }
