@@ -4,9 +4,11 @@
 //! series; `look`, `freeze`, `apply`, `start`, `follow` and `post` are the steps. [`errands`] is what is done for many
 //! series at once: looking at the servers' newest, fetching trees, pushing, giving boxes, answering people.
 
+mod answer;
 mod apply;
 pub mod decisions;
 pub mod errands;
+mod fetch;
 mod follow;
 mod freeze;
 mod gate;
@@ -46,6 +48,9 @@ pub enum Until {
 
 /// How often people's requests are looked for.
 const REQUESTS: Duration = Duration::from_millis(500);
+
+/// How long is waited where nothing can be saved.
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// A step that was begun so often in a row and never ended kills the bridge: its series is parked. Sudden ends of
 /// other causes hit one step of one series that often hardly ever.
@@ -89,8 +94,24 @@ impl Bridge {
     /// from what is saved.
     ///
     /// # Errors
-    /// Nothing can be saved.
+    /// Nothing can be saved. A bridge that is to run for ever waits for what passes, such as a full disk.
     pub async fn run(mut self) -> Result<(), StoreError> {
+        loop {
+            match self.work().await {
+                Err(error) if error.may_pass() && self.until == Until::Stopped => {
+                    tracing::error!("{}; tried again", site::chain(&error));
+                    // What was under way is not known to be saved: it begins again from what is.
+                    self.tasks = JoinSet::new();
+                    self.busy.clear();
+                    self.errands = Errands::of(&self.site);
+                    tokio::time::sleep(AGAIN).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn work(&mut self) -> Result<(), StoreError> {
         self.park_killers().await?;
         for tree in &self.site.config.trees {
             if tree.branches.iter().any(|branch| self.site.trees.resolve(&tree.base(branch)).is_none()) {

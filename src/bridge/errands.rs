@@ -8,12 +8,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::look::{self, ScanError};
-use super::push;
 use super::site::{Site, chain};
+use super::{answer, fetch, push};
 use crate::queue::{self, Busy};
-use crate::record::{Event, Record, State};
-use crate::store::{Request, RequestId, StoreError, TreeState, What};
-use crate::trees::Moved;
+use crate::record::{Record, State};
+use crate::store::StoreError;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,11 +127,11 @@ pub async fn run(site: &Arc<Site>, errand: &Errand) -> Result<Next, StoreError> 
     let later = |wait: Duration| Ok(Next(site.clock.now() + wait));
     match errand {
         Errand::Answer => {
-            answer(site).await?;
+            answer::answer(site).await?;
             later(ANSWER_EVERY)
         }
         Errand::Look(server) => look(site, server).await,
-        Errand::Fetch(tree) => fetch(site, tree).await,
+        Errand::Fetch(tree) => fetch::fetch(site, tree).await,
         Errand::Push => {
             let not_before = push::push(site).await?;
             let soon = site.clock.now() + often(site, PUSH_EVERY);
@@ -213,103 +212,6 @@ pub(super) async fn note_trouble(site: &Site, name: &str, what: Option<String>) 
         .await
 }
 
-/// The shortest time after which a failed fetch is tried again.
-const FETCH_AGAIN: Duration = Duration::from_secs(30);
-
-async fn fetch(site: &Arc<Site>, name: &str) -> Result<Next, StoreError> {
-    let Some(tree) = site.config.trees.iter().find(|tree| tree.name == name) else {
-        return Ok(Next(Timestamp::MAX));
-    };
-    let known = site.ledger.with(|store| store.trees()).await?;
-    let last = known.iter().filter(|state| state.tree == name).filter_map(|state| state.fetched_at).min();
-    let has_all = tree.branches.iter().all(|branch| site.trees.resolve(&tree.base(branch)).is_some());
-    let now = site.clock.now();
-    if let Some(last) = last.filter(|last| has_all && *last + tree.fetch_every > now) {
-        return Ok(Next(last + tree.fetch_every));
-    }
-    let (moved, trouble) = match site.trees.fetch(tree).await {
-        Ok(fetched) => {
-            let missing = (!fetched.missing.is_empty())
-                .then(|| format!("no branch {} upstream", fetched.missing.join(", ")));
-            (Some(fetched.moved), missing)
-        }
-        Err(error) => (None, Some(chain(&error))),
-    };
-    let now = site.clock.now();
-    if let Some(what) = &trouble {
-        tracing::warn!(tree = name, "{what}");
-    }
-    for branch in &tree.branches {
-        let before = known.iter().find(|state| state.tree == name && state.branch == *branch);
-        let state = TreeState {
-            tree: name.to_owned(),
-            branch: branch.clone(),
-            commit: site.trees.resolve(&tree.base(branch)).map(|commit| commit.to_string()),
-            fetched_at: if moved.is_some() { Some(now) } else { before.and_then(|before| before.fetched_at) },
-            trouble: trouble.clone().map(|what| (what, now)),
-        };
-        site.ledger.with(move |store| store.set_tree(&state)).await?;
-    }
-    match moved {
-        Some(moved) => {
-            apply_anew(site, name, &moved).await?;
-            Ok(Next(now + tree.fetch_every))
-        }
-        None => Ok(Next(now + tree.fetch_every.min(FETCH_AGAIN))),
-    }
-}
-
-/// Series that waited for a base, or whose base moved under a path they touch, are applied anew.
-async fn apply_anew(site: &Arc<Site>, tree: &str, moved: &[Moved]) -> Result<(), StoreError> {
-    let words = ["ready", "conflict", "already-applied", "queued", "pushed"];
-    let records = site.ledger.with(move |store| store.in_state(&words)).await?;
-    let concerned = {
-        let (site, tree, moved) = (Arc::clone(site), tree.to_owned(), moved.to_vec());
-        // Trees are compared, which takes its time for many series.
-        let compare = move || {
-            records.into_iter().filter(|record| concerns(&site, record, &tree, &moved)).collect::<Vec<_>>()
-        };
-        tokio::task::spawn_blocking(compare).await.unwrap_or_default()
-    };
-    for record in concerned {
-        let edit = |record: &mut Record, now| match &record.state {
-            State::Ready => {
-                record.due = Some(now);
-                vec![]
-            }
-            State::Conflicts { .. }
-            | State::AlreadyApplied { .. }
-            | State::Queued { .. }
-            | State::Pushed { .. } => {
-                vec![record.enter(State::Ready, "its base moved under a file it touches", now)]
-            }
-            _ => vec![],
-        };
-        site.ledger.edit(&record.key, None, edit).await?;
-    }
-    Ok(())
-}
-
-fn concerns(site: &Site, record: &Record, tree: &str, moved: &[Moved]) -> bool {
-    let paths = record.text.as_ref().map_or(&[][..], |text| &text.paths);
-    let under = |name: &str| {
-        moved.iter().any(|moved| {
-            format!("{tree}/{}", moved.branch) == name
-                && moved.from.is_none_or(|from| site.trees.moved_under(from, moved.to, paths))
-        })
-    };
-    match &record.state {
-        State::Ready => true,
-        State::Conflicts { tried } => {
-            moved.iter().any(|moved| moved.from.is_none())
-                || tried.iter().any(|tried| under(&tried.base.name))
-        }
-        State::AlreadyApplied { base } => under(&base.name),
-        State::Queued { applied } | State::Pushed { applied } => under(&applied.base.name),
-        _ => false,
-    }
-}
-
 /// Gives free boxes to the series that are next.
 async fn assign(site: &Arc<Site>) -> Result<(), StoreError> {
     if site.github.is_none() || site.config.boxes.is_empty() {
@@ -359,81 +261,4 @@ fn busy(holding: &[Record]) -> Vec<Busy> {
         })
     };
     holding.iter().filter_map(of).collect()
-}
-
-/// Does what people asked for.
-async fn answer(site: &Arc<Site>) -> Result<(), StoreError> {
-    let requests = site.ledger.with(|store| store.requests()).await?;
-    for (id, request) in requests {
-        let Request { key, what, who, .. } = request;
-        let edit = move |record: &mut Record, now: Timestamp| {
-            let mut events = vec![Event::Asked { words: asked(&what, &who) }];
-            events.extend(obey(record, what, &who, now));
-            events
-        };
-        let id: RequestId = id;
-        site.ledger.edit(&key, Some(id), edit).await?;
-    }
-    Ok(())
-}
-
-fn asked(what: &What, who: &str) -> String {
-    match what {
-        What::Release => format!("{who} lets it run"),
-        What::Refuse { reason } => format!("{who} refuses it: {reason}"),
-        What::Retest => format!("{who} wants it tested again"),
-        What::Priority { priority } => format!("{who} gives it priority {priority}"),
-    }
-}
-
-fn obey(record: &mut Record, what: What, who: &str, now: Timestamp) -> Vec<Event> {
-    match what {
-        What::Priority { priority } => {
-            record.priority = priority;
-            vec![]
-        }
-        What::Refuse { reason } => {
-            let cancel = match &record.state {
-                State::Finished { .. } | State::Superseded { .. } | State::Declined { .. } => None,
-                state => state.run().cloned(),
-            };
-            let reason = if reason.is_empty() { format!("refused by {who}") } else { reason };
-            let words = reason.clone();
-            vec![record.enter(State::Declined { reason, cancel }, words, now)]
-        }
-        What::Release => {
-            record.released = true;
-            match &record.state {
-                State::Held { .. } | State::Declined { cancel: None, .. } => {
-                    begin_again(record, "released", now)
-                }
-                State::Parked { .. } => again(record, now),
-                _ => vec![],
-            }
-        }
-        What::Retest => again(record, now),
-    }
-}
-
-/// From the frozen text on, or from the very beginning where there is none.
-fn begin_again(record: &mut Record, words: &str, now: Timestamp) -> Vec<Event> {
-    let state = if record.text.is_some() { State::Ready } else { State::Waiting };
-    vec![record.enter(state, words, now)]
-}
-
-fn again(record: &mut Record, now: Timestamp) -> Vec<Event> {
-    match &record.state {
-        // A parked series goes on where it stood: its run may still be there.
-        State::Parked { was, .. } => {
-            let was = (**was).clone();
-            vec![record.enter(was, "taken up again", now)]
-        }
-        state if state.run().is_some() && !state.is_final() => {
-            vec![Event::Noted { words: "it is being tested already".to_owned() }]
-        }
-        _ => {
-            record.queued = None;
-            begin_again(record, "tested again", now)
-        }
-    }
 }

@@ -26,12 +26,13 @@ pub struct Ledger {
 }
 
 /// Where a series stood when a step began.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Stand {
     key: SeriesKey,
     revision: u32,
     since: Timestamp,
     word: &'static str,
+    publish_at: Option<Timestamp>,
 }
 
 impl Stand {
@@ -42,7 +43,14 @@ impl Stand {
             revision: record.revision,
             since: record.since,
             word: record.state.word(),
+            publish_at: record.publish_at,
         }
+    }
+
+    /// Does it still stand there?
+    fn holds(&self, record: &Record) -> bool {
+        let here = (&record.key, record.revision, record.since, record.state.word());
+        here == (&self.key, self.revision, self.since, self.word)
     }
 }
 
@@ -225,7 +233,7 @@ fn commit(
     now: Timestamp,
 ) -> Result<Option<Told>, StoreError> {
     let current = store.get(&stand.key)?;
-    let Some(current) = current.filter(|current| Stand::of(current) == *stand) else {
+    let Some(current) = current.filter(|current| stand.holds(current)) else {
         if let Some(intent) = closes {
             store.drop_intent(intent)?;
         }
@@ -233,6 +241,10 @@ fn commit(
     };
     let Change { mut record, mut events, mails, report } = change;
     record.priority = current.priority;
+    // Whom it follows has got on meanwhile: there is more to be said than was said just now.
+    if current.publish_at.is_some() && current.publish_at != stand.publish_at {
+        record.publish_at = current.publish_at;
+    }
     let mut others = Vec::new();
     if mails.is_some() {
         relate(store, &mut record, &mut events, &mut others, now)?;
