@@ -14,6 +14,7 @@ use crate::bytes::shown;
 use crate::config::Project;
 use crate::intake::Mails;
 use crate::mail::Options;
+use crate::mirror::MirrorError;
 use crate::patch;
 use crate::policy::sender::addresses;
 use crate::policy::{self, Judgement, Sender, Senders, Subject, Touched};
@@ -280,8 +281,13 @@ impl Job {
             return Ok(());
         }
         pack::write(repository, objects, made).map_err(|error| ours(chain(&error)))?;
-        crate::mirror::set_branch(repository, &self.record.key.to_string(), made.tip)
-            .map_err(|error| ours(chain(&error)))?;
+        let branch = self.record.key.to_string();
+        crate::mirror::set_branch(repository, &branch, made.tip).map_err(|error| {
+            // A bridge that was killed may have left the lock; the next try finds it gone.
+            self.site.trees.remove_stale_locks();
+            let MirrorError::Git { source, .. } = error;
+            ours(format!("its branch cannot be written: {}", chain(&source)))
+        })?;
         Ok(())
     }
 

@@ -41,6 +41,7 @@ pub(super) async fn push(site: &Arc<Site>) -> Result<Option<Timestamp>, StoreErr
             Ok(Some(mirror.pace().next(now)).filter(|next| *next > now))
         }
         Err(error) => {
+            site.trees.remove_stale_locks();
             let what = chain(&error);
             tracing::warn!("{what}");
             note_trouble(site, "mirror", Some(what)).await?;
