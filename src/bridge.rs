@@ -49,6 +49,9 @@ pub enum Until {
 /// How often people's requests are looked for.
 const REQUESTS: Duration = Duration::from_millis(500);
 
+/// How long an errand rests in which the program itself failed.
+const AFTER_A_FAULT: Duration = Duration::from_secs(60);
+
 /// How long is waited where nothing can be saved.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -153,7 +156,18 @@ impl Bridge {
         for errand in self.errands.due(now) {
             let site = Arc::clone(&self.site);
             self.tasks.spawn(async move {
-                let next = errands::run(&site, &errand).await?;
+                // On its own task, so that a fault in the program costs one errand and stops nothing.
+                let run = {
+                    let (site, errand) = (Arc::clone(&site), errand.clone());
+                    tokio::spawn(async move { errands::run(&site, &errand).await })
+                };
+                let next = match run.await {
+                    Ok(next) => next?,
+                    Err(error) => {
+                        tracing::error!("{errand:?}: {}", site::chain(&error));
+                        errands::Next(site.clock.now() + AFTER_A_FAULT)
+                    }
+                };
                 Ok(Done::Errand(errand, next))
             });
         }
@@ -222,15 +236,18 @@ impl Bridge {
             Some(key) => self.site.ledger.get(key).await?.into_iter().collect(),
             None => self.site.ledger.with(|store| store.unfinished()).await?,
         };
-        Ok(!open.iter().any(goes_on_by_itself))
+        let mirror_is_down = self.site.mirror_gate.closed(self.site.clock.now()).is_some();
+        Ok(!open.iter().any(|record| goes_on_by_itself(record, mirror_is_down)))
     }
 }
 
 /// Will this series get on within moments, without anybody else?
-fn goes_on_by_itself(record: &Record) -> bool {
-    let healthy = record.trouble.is_none();
-    let moving =
-        matches!(record.state, State::Settling { .. } | State::Whole | State::Ready | State::Applied { .. });
+fn goes_on_by_itself(record: &Record, mirror_is_down: bool) -> bool {
+    let moving = match record.state {
+        State::Settling { .. } | State::Whole | State::Ready => record.due.is_some(),
+        State::Applied { .. } => !mirror_is_down,
+        _ => false,
+    };
     let unsaid = record.publish_at.is_some() && record.unposted.is_none();
-    (healthy && moving && record.due.is_some() | matches!(record.state, State::Applied { .. })) || unsaid
+    (moving && record.trouble.is_none()) || unsaid
 }

@@ -166,11 +166,8 @@ pub(super) fn drive(
         let mut interrupt = signal(SignalKind::interrupt()).map_err(BridgeError::Start)?;
         let mut taken = None;
         let work = async {
-            // A replay asks for nothing that was not recorded.
-            match &only {
-                Some(meant) => taken = Some(take(&opened.site, &meant.keys, &meant.msgids).await?),
-                None if !opened.site.clock.is_replayed() => check_projects(&opened.site).await?,
-                None => {}
+            if let Some(meant) = &only {
+                taken = Some(take(&opened.site, &meant.keys, &meant.msgids).await?);
             }
             let bridge = Bridge::new(std::sync::Arc::clone(&opened.site), until);
             let bridge = match taken.clone() {
@@ -178,7 +175,14 @@ pub(super) fn drive(
                 None => bridge,
             };
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "the bridge runs");
-            bridge.run().await.map_err(BridgeError::from)
+            // Beside each other: one server that is silent keeps nobody from looking at the others. A replay asks for
+            // nothing that was not recorded.
+            let asks = only.is_none() && !opened.site.clock.is_replayed();
+            let check = async {
+                if asks { check_projects(&opened.site).await.map_err(BridgeError::from) } else { Ok(()) }
+            };
+            let run = async { bridge.run().await.map_err(BridgeError::from) };
+            tokio::try_join!(check, run).map(|_| ())
         };
         let ended = tokio::select! {
             done = work => done,
