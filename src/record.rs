@@ -69,6 +69,9 @@ pub struct Trouble {
     pub what: String,
     /// How many times in a row.
     pub times: u32,
+    /// How many more times for a reason that was not about this series.
+    #[serde(default)]
+    pub outages: u32,
     /// When it happened last.
     pub last: Timestamp,
 }

@@ -40,7 +40,7 @@ fn obey(record: &mut Record, what: What, who: &str, now: Timestamp) -> Vec<Event
         }
         What::Refuse { reason } => {
             let cancel = match &record.state {
-                State::Finished { .. } | State::Superseded { .. } | State::Declined { .. } => None,
+                State::Finished { .. } => None,
                 state => state.run().cloned(),
             };
             let reason = if reason.is_empty() { format!("refused by {who}") } else { reason };

@@ -38,6 +38,10 @@ pub enum Errand {
 /// Not what a bridge that is just started has to do, and not what somebody waits for who runs it once.
 const LATER: [Errand; 2] = [Errand::Expire, Errand::Upkeep];
 
+/// No errand rests for longer than the longest time between two fetches. One that does was put off by a clock that has
+/// been set back since.
+const FARTHEST: Duration = Duration::from_secs(32 * 86_400);
+
 /// When an errand is to be run again.
 #[derive(Debug, Clone, Copy)]
 pub struct Next(pub Timestamp);
@@ -89,8 +93,12 @@ impl Errands {
 
     /// Takes out those that are due.
     pub fn due(&mut self, now: Timestamp) -> Vec<Errand> {
-        let due: Vec<Errand> =
-            self.idle.iter().filter(|(_, at)| **at <= now).map(|(errand, _)| errand.clone()).collect();
+        let due: Vec<Errand> = self
+            .idle
+            .iter()
+            .filter(|(_, at)| **at <= now || **at > now + FARTHEST)
+            .map(|(errand, _)| errand.clone())
+            .collect();
         for errand in &due {
             self.idle.remove(errand);
             self.running.push(errand.clone());
@@ -169,7 +177,7 @@ async fn look(site: &Arc<Site>, name: &str) -> Result<Next, StoreError> {
     let now = site.clock.now();
     let server = site.config.servers.iter().find(|server| server.client.name == name);
     let (Some(server), Some(outside)) = (server, site.servers.get(name)) else {
-        return Ok(Next(Timestamp::MAX));
+        return Ok(Next(site.clock.now() + Duration::from_secs(86_400)));
     };
     let watermark = {
         let name = name.to_owned();

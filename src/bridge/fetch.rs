@@ -16,7 +16,7 @@ const FETCH_AGAIN: Duration = Duration::from_secs(30);
 
 pub(super) async fn fetch(site: &Arc<Site>, name: &str) -> Result<Next, StoreError> {
     let Some(tree) = site.config.trees.iter().find(|tree| tree.name == name) else {
-        return Ok(Next(Timestamp::MAX));
+        return Ok(Next(site.clock.now() + Duration::from_secs(86_400)));
     };
     let known = site.ledger.with(|store| store.trees()).await?;
     let last = known.iter().filter(|state| state.tree == name).filter_map(|state| state.fetched_at).min();

@@ -30,6 +30,12 @@ pub(super) async fn follow(site: &Site, mut record: Record) -> Result<Change, St
     let now = site.clock.now();
     let view = match github.run(id).await {
         Ok(view) => view,
+        // A run that was just asked for may not be readable everywhere yet.
+        Err(error @ GitHubError::NotFound { .. })
+            if run.asked.is_some_and(|asked| now < asked + poll_of(site) * LOOKS_FOR_A_NEW_RUN) =>
+        {
+            return Err(error.into());
+        }
         Err(GitHubError::NotFound { .. }) => {
             let outcome = no_verdict("the run is not there any more: somebody deleted it".to_owned(), now);
             let event = conclude(&mut record, applied, run, outcome, now);
@@ -62,6 +68,9 @@ pub(super) async fn follow(site: &Site, mut record: Record) -> Result<Change, St
     record.due = Some(now + poll_of(site));
     Ok(Change::of(record, events))
 }
+
+/// After so many looks a run that cannot be found is gone.
+const LOOKS_FOR_A_NEW_RUN: u32 = 4;
 
 /// The name of the workflow's job that has the box; the jobs before it run anywhere.
 const JOB_ON_THE_BOX: &str = "test";
@@ -149,6 +158,7 @@ pub(super) fn next_run(key: &str, applied: &Applied, on: &str, attempt: u32, now
 
 fn conclude(record: &mut Record, applied: Applied, run: Run, outcome: Outcome, now: Timestamp) -> Event {
     let words = outcome.summary.clone();
+    record.queued = None;
     record.enter(State::Finished { applied, run, outcome }, words, now)
 }
 
@@ -220,7 +230,11 @@ pub(super) async fn cancel(site: &Site, mut record: Record) -> Result<Change, St
     if let Some(id) = id
         && !site.only_says(|| format!("{}: cancel run {id}", record.key))
     {
-        github.cancel(id).await?;
+        match github.cancel(id).await {
+            // Somebody deleted it.
+            Ok(_) | Err(GitHubError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     match &mut record.state {
         State::Superseded { cancel, .. } | State::Declined { cancel, .. } => *cancel = None,

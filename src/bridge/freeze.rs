@@ -4,7 +4,7 @@ use super::ledger::Change;
 use super::site::{Outside, Site, StepError, ours};
 use crate::intake::{self, FreezeError, Frozen, Matched, Reason};
 use crate::patchwork::PatchText;
-use crate::record::{Record, State};
+use crate::record::{Record, State, Text};
 
 /// Fetches what the server holds of a whole series, and keeps it for good.
 pub(super) async fn freeze(site: &Site, mut record: Record) -> Result<Change, StepError> {
@@ -28,6 +28,11 @@ pub(super) async fn freeze(site: &Site, mut record: Record) -> Result<Change, St
         1 => "its mails are frozen, one of them from the server's JSON".to_owned(),
         count => format!("its mails are frozen, {count} of them from the server's JSON"),
     };
+    // What a maintainer let run was another text.
+    let same = |text: &Text| text.patch_ids == frozen.text.patch_ids && text.paths == frozen.text.paths;
+    if record.text.as_ref().is_some_and(|text| !same(text)) {
+        record.released = false;
+    }
     record.text = Some(frozen.text);
     let event = record.enter(State::Ready, words, now);
     Ok(Change { mails: Some(frozen.mails.to_bytes()), ..Change::of(record, vec![event]) })

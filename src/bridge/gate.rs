@@ -7,6 +7,9 @@ use jiff::Timestamp;
 
 use crate::backoff;
 
+/// No server is given more time than this: [`backoff::after`].
+const LONGEST: Duration = Duration::from_secs(86_400 + 60);
+
 /// The gate to one service.
 #[derive(Debug, Default)]
 pub struct Gate {
@@ -26,7 +29,8 @@ impl Gate {
 
     /// Until when nobody may pass; `None`: come in.
     pub fn closed(&self, now: Timestamp) -> Option<Timestamp> {
-        self.inside().closed_until.filter(|until| *until > now)
+        // A gate that is closed for longer than any back-off was closed by a clock that has been set back since.
+        self.inside().closed_until.filter(|until| *until > now && *until <= now + LONGEST)
     }
 
     /// The service answered.

@@ -33,6 +33,7 @@ pub struct Stand {
     since: Timestamp,
     word: &'static str,
     publish_at: Option<Timestamp>,
+    released: bool,
 }
 
 impl Stand {
@@ -44,6 +45,7 @@ impl Stand {
             since: record.since,
             word: record.state.word(),
             publish_at: record.publish_at,
+            released: record.released,
         }
     }
 
@@ -123,7 +125,7 @@ impl Ledger {
     /// The store cannot be read.
     pub async fn get(&self, key: &SeriesKey) -> Result<Option<Record>, StoreError> {
         let key = key.clone();
-        self.with(move |store| store.get(&key)).await
+        self.with(move |store| readable(store, &key)).await
     }
 
     /// Writes down that a step begins.
@@ -172,7 +174,7 @@ impl Ledger {
         };
         let changed = self
             .with(move |store| {
-                let Some(current) = store.get(&key)? else { return drop(store) };
+                let Some(current) = readable(store, &key)? else { return drop(store) };
                 let mut record = current.clone();
                 let events = edit(&mut record, now);
                 if record == current && events.is_empty() {
@@ -188,6 +190,14 @@ impl Ledger {
         self.tell(&changed);
         self.news.notify_one();
         Ok(())
+    }
+}
+
+/// A series. One that cannot be read is set aside, as if it were not there: the others go on.
+pub(super) fn readable(store: &Store, key: &SeriesKey) -> Result<Option<Record>, StoreError> {
+    match store.get(key) {
+        Err(StoreError::Unreadable { .. }) => Ok(None),
+        found => found,
     }
 }
 
@@ -232,7 +242,7 @@ fn commit(
     closes: Option<IntentId>,
     now: Timestamp,
 ) -> Result<Option<Told>, StoreError> {
-    let current = store.get(&stand.key)?;
+    let current = readable(store, &stand.key)?;
     let Some(current) = current.filter(|current| stand.holds(current)) else {
         if let Some(intent) = closes {
             store.drop_intent(intent)?;
@@ -241,6 +251,13 @@ fn commit(
     };
     let Change { mut record, mut events, mails, report } = change;
     record.priority = current.priority;
+    // A release that came while its step was taken is not asked for twice.
+    if current.released && !stand.released && !record.released && record.revision == current.revision {
+        record.released = true;
+        if matches!(record.state, State::Held { .. }) {
+            events.push(record.enter(State::Ready, "released", now));
+        }
+    }
     // Whom it follows has got on meanwhile: there is more to be said than was said just now.
     if current.publish_at.is_some() && current.publish_at != stand.publish_at {
         record.publish_at = current.publish_at;
@@ -250,6 +267,11 @@ fn commit(
         relate(store, &mut record, &mut events, &mut others, now)?;
     }
     wake_followers(store, &current, &record, &mut others, now)?;
+    for other in others.clone() {
+        if let Some(before) = readable(store, &other.0.key)? {
+            wake_followers(store, &before, &other.0, &mut others, now)?;
+        }
+    }
     let main = moments(&events, now);
     let other_moments: Vec<_> = others.iter().map(|(_, events)| moments(events, now)).collect();
     let mut saves: Vec<_> =
@@ -276,11 +298,22 @@ fn wake_followers(
     if before.state == after.state {
         return Ok(());
     }
+    // Its patches changed, or it will not be tested: that is about this one only.
+    let alone = matches!(
+        after.state,
+        State::Waiting | State::Settling { .. } | State::Declined { .. } | State::GivenUp { .. }
+    );
     for mut follower in store.followers(&after.key)? {
-        if others.iter().all(|(other, _)| other.key != follower.key) {
-            follower.publish_at = Some(now);
-            others.push((follower, Vec::new()));
+        if others.iter().any(|(other, _)| other.key == follower.key) {
+            continue;
         }
+        let events = if alone {
+            vec![follower.enter(State::Ready, format!("{} is not tested for it any more", after.key), now)]
+        } else {
+            follower.publish_at = Some(now);
+            vec![]
+        };
+        others.push((follower, events));
     }
     Ok(())
 }
@@ -296,7 +329,7 @@ fn relate(
 ) -> Result<(), StoreError> {
     let mut near = Vec::new();
     for key in store.by_patch_ids(record.text.as_ref().map_or(&[], |text| &text.patch_ids))? {
-        near.extend(store.get(&key)?);
+        near.extend(readable(store, &key)?);
     }
     near.extend(store.by_submitter(
         &record.key.server,
@@ -319,6 +352,14 @@ fn relate(
         let mut later = leader;
         let event = follow(&mut later, &record.key, why, now);
         near.retain(|other| other.key != later.key);
+        // Whoever followed it follows the new leader.
+        for mut follower in store.followers(&later.key)? {
+            if follower.key != record.key {
+                let event = follow(&mut follower, &record.key, why, now);
+                near.retain(|other| other.key != follower.key);
+                others.push((follower, vec![event]));
+            }
+        }
         others.push((later, vec![event]));
     }
     for other in near {

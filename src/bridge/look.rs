@@ -159,11 +159,17 @@ async fn note(site: &Site, server: &Server, mut listings: Vec<Listing>) -> Resul
         .with(move |store| {
             let (mut new, mut told) = (0, Vec::new());
             for listing in listings {
-                if !projects.contains(&listing.project) {
+                // The store counts to i64::MAX; no server does.
+                if !projects.contains(&listing.project) || i64::try_from(listing.id).is_err() {
                     continue;
                 }
                 let key = SeriesKey { server: name.clone(), id: listing.id };
-                match store.get(&key)? {
+                let known = match store.get(&key) {
+                    // It is set aside, and no look may stop at it.
+                    Err(StoreError::Unreadable { .. }) => continue,
+                    known => known?,
+                };
+                match known {
                     None => {
                         create(store, key, listing, now)?;
                         new += 1;

@@ -1,11 +1,14 @@
 //! Says on a series' patches what is to be said.
 
+use jiff::Timestamp;
+
 use super::ledger::{Change, Stand};
-use super::site::{Site, StepError, failed_at_patchwork};
+use super::site::{Outside, Site, StepError, failed_at_patchwork};
 use crate::backoff;
 use crate::config::{ChecksOn, Project};
 use crate::patchwork::PatchworkError;
 use crate::record::checks::{Owed, owed, wanted};
+use crate::record::decide::Failure;
 use crate::record::{CheckState, Event, Posted, Record, State, Trouble};
 use crate::store::StoreError;
 
@@ -39,61 +42,64 @@ pub(super) async fn post(site: &Site, record: Record) -> Result<(), StoreError> 
     } else {
         Some(site.ledger.begin(&record.key, "posting its checks").await?)
     };
-    let mut result = Ok(());
+    let mut trouble = None;
     let mut posted: Vec<&Owed> = Vec::new();
     for one in &owed {
-        result = say(site, outside, one).await;
-        let refused = match &result {
-            Ok(()) => None,
-            Err(StepError::Failed(failure)) if failure.lasting && !failure.wide => Some(failure.what.clone()),
-            Err(StepError::Failed(_)) => break,
-            Err(StepError::Store(_)) => break,
-        };
-        note(&mut change.record, one, refused, site.clock.now());
+        match say(site, outside, one).await {
+            Ok(()) => note(&mut change.record, one, None, site.clock.now()),
+            Err(StepError::Store(error)) => return Err(error),
+            Err(StepError::Failed(failure)) if failure.lasting && !failure.wide => {
+                note(&mut change.record, one, Some(failure.what), site.clock.now());
+            }
+            Err(StepError::Failed(failure)) => {
+                let down = failure.down;
+                trouble = trouble.or(Some(failure));
+                // One patch that fails keeps no other from its checks; a server that is down does.
+                if down {
+                    break;
+                }
+                continue;
+            }
+        }
         posted.push(one);
     }
-    finish(site, outside, stand, change, result, &posted, intent).await
+    change.events.extend(said(&posted, &change.record));
+    settle(outside, &mut change, trouble, !owed.is_empty(), site.clock.now());
+    let (key, said) = (record.key.clone(), change.record.posted.clone());
+    if !site.ledger.commit(stand, change, intent).await? {
+        // It got on meanwhile. What was posted is posted all the same, and there is more to be said.
+        site.ledger.edit(&key, None, move |record, now| keep(record, said, now)).await?;
+    }
+    Ok(())
 }
 
-async fn finish(
-    site: &Site,
-    outside: &super::site::Outside,
-    stand: Stand,
-    mut change: Change,
-    result: Result<(), StepError>,
-    posted: &[&Owed],
-    intent: Option<crate::store::IntentId>,
-) -> Result<(), StoreError> {
-    let now = site.clock.now();
-    change.events.extend(said(posted, &change.record));
+fn keep(record: &mut Record, said: Vec<Posted>, now: Timestamp) -> Vec<Event> {
+    record.posted = said;
+    record.publish_at = Some(now);
+    vec![]
+}
+
+fn settle(outside: &Outside, change: &mut Change, trouble: Option<Failure>, asked: bool, now: Timestamp) {
     let record = &mut change.record;
-    match result {
-        Err(StepError::Store(error)) => return Err(error),
-        Err(StepError::Failed(failure)) if failure.wide || !failure.lasting => {
-            let times = record.unposted.as_ref().map_or(0, |trouble| trouble.times) + 1;
-            let until = if failure.wide {
-                outside.gate.failed(failure.retry_after, now)
-            } else {
-                now + backoff::after(times, failure.retry_after)
-            };
-            tracing::warn!(series = %record.key, "posting its checks: {}", failure.what);
-            record.publish_at = (failure.wide || times < TRIES).then_some(until);
-            let event = Event::Failed {
-                step: "posting its checks".to_owned(),
-                whose: failure.whose,
-                what: failure.what.clone(),
-            };
-            change.events.push(event);
-            record.unposted = Some(Trouble { whose: failure.whose, what: failure.what, times, last: now });
-        }
-        _ => {
+    record.publish_at = None;
+    let Some(failure) = trouble else {
+        if asked {
             outside.gate.worked();
-            record.publish_at = None;
-            record.unposted = None;
         }
+        record.unposted = None;
+        return;
+    };
+    let before = record.unposted.as_ref().map_or((0, 0), |trouble| (trouble.times, trouble.outages));
+    let (times, outages) = if failure.wide { (before.0, before.1 + 1) } else { (before.0 + 1, before.1) };
+    let mut until = now + backoff::after(times + outages, failure.retry_after);
+    if failure.down {
+        until = until.max(outside.gate.failed(failure.retry_after, now));
     }
-    site.ledger.commit(stand, change, intent).await?;
-    Ok(())
+    tracing::warn!(series = %record.key, "posting its checks: {}", failure.what);
+    record.publish_at = (times < TRIES).then_some(until);
+    let (whose, what) = (failure.whose, failure.what);
+    change.events.push(Event::Failed { step: "posting its checks".to_owned(), whose, what: what.clone() });
+    record.unposted = Some(Trouble { whose, what, times, outages, last: now });
 }
 
 /// What is owed on which patches.
@@ -113,7 +119,7 @@ async fn owing(site: &Site, record: &Record, project: &Project) -> Result<Vec<Ow
 }
 
 /// Posts one check, unless the server has just this one as its newest already.
-async fn say(site: &Site, outside: &super::site::Outside, one: &Owed) -> Result<(), StepError> {
+async fn say(site: &Site, outside: &Outside, one: &Owed) -> Result<(), StepError> {
     let what = || {
         format!(
             "post {} {} on patch {}: {}",
@@ -127,7 +133,7 @@ async fn say(site: &Site, outside: &super::site::Outside, one: &Owed) -> Result<
         return Ok(());
     }
     // Every POST makes a new row at the server: one that was lost on its way back is found, not repeated.
-    let newest = outside.client.latest_check(one.patch, &one.context).await?;
+    let newest = outside.client.latest_check(one.patch, &one.context).await.map_err(about_this_patch)?;
     let same = newest.is_some_and(|newest| {
         newest.state == one.check.state
             && newest.description == one.check.description
@@ -136,16 +142,17 @@ async fn say(site: &Site, outside: &super::site::Outside, one: &Owed) -> Result<
     if same {
         return Ok(());
     }
-    match outside.client.post_check(one.patch, &one.context, &one.check).await {
-        Err(error @ (PatchworkError::NoRights { .. } | PatchworkError::NotFound { .. })) => {
-            let failure = failed_at_patchwork(&error);
-            Err(crate::record::decide::Failure { lasting: true, ..failure }.into())
-        }
-        other => Ok(other?),
-    }
+    Ok(outside.client.post_check(one.patch, &one.context, &one.check).await.map_err(about_this_patch)?)
 }
 
-fn note(record: &mut Record, one: &Owed, refused: Option<String>, at: jiff::Timestamp) {
+/// No rights on this patch, or no such patch: asking again changes nothing.
+fn about_this_patch(error: PatchworkError) -> StepError {
+    let failure = failed_at_patchwork(&error);
+    let lasting = matches!(error, PatchworkError::NoRights { .. } | PatchworkError::NotFound { .. });
+    StepError::Failed(Failure { lasting: lasting || failure.lasting, ..failure })
+}
+
+fn note(record: &mut Record, one: &Owed, refused: Option<String>, at: Timestamp) {
     record.posted.retain(|posted| posted.patch != one.patch || posted.context != one.context);
     record.posted.push(Posted {
         patch: one.patch,

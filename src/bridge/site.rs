@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use super::gate::Gate;
 use super::ledger::Ledger;
+use patchlift_publish::ApiError;
+
 use crate::clock::Clock;
 use crate::config::{Config, Project, Server};
 use crate::github::{GitHub, GitHubError};
@@ -92,6 +94,7 @@ pub fn ours(what: impl Into<String>) -> Failure {
         what: what.into(),
         lasting: false,
         wide: false,
+        down: false,
         retry_after: None,
     }
 }
@@ -107,6 +110,7 @@ pub fn failed_at_patchwork(error: &PatchworkError) -> Failure {
     Failure {
         lasting: error.kind() == patchwork::Kind::Lasting,
         wide: error.kind() == patchwork::Kind::Server,
+        down: error.kind() == patchwork::Kind::Server,
         retry_after: error.retry_after(),
         ..ours(chain(error))
     }
@@ -114,9 +118,15 @@ pub fn failed_at_patchwork(error: &PatchworkError) -> Failure {
 
 impl From<GitHubError> for StepError {
     fn from(error: GitHubError) -> Self {
-        // What GitHub refuses or does not answer for one series, it does for all; a report is about one.
-        let wide = !matches!(error, GitHubError::Report(_));
-        Self::Failed(Failure { wide, retry_after: error.retry_after(), ..ours(chain(&error)) })
+        // What GitHub refuses or does not answer for one series, it does for all; a report is about one, and so is a
+        // request whose content it cannot use.
+        let content = matches!(
+            error,
+            GitHubError::Api(ApiError::Refused { status: 400 | 413 | 422, by_github: true, .. })
+        );
+        let wide = !content && !matches!(error, GitHubError::Report(_));
+        let retry_after = error.retry_after();
+        Self::Failed(Failure { wide, down: wide, lasting: content, retry_after, ..ours(chain(&error)) })
     }
 }
 
@@ -143,7 +153,12 @@ impl Site {
     /// Says what would be done, where nothing is to be done. `false`: do it.
     pub fn only_says(&self, what: impl FnOnce() -> String) -> bool {
         let Some(dry) = &self.dry else { return false };
-        dry.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(what());
+        let mut said = dry.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let what = what();
+        // An errand that did nothing comes back and says the same.
+        if !said.contains(&what) {
+            said.push(what);
+        }
         true
     }
 }

@@ -14,6 +14,9 @@ use crate::record::{Record, State};
 /// promises no time; the list was never more than seconds behind.
 const LOOKS_FOR_A_LOST_RUN: u32 = 4;
 
+/// Most bytes of the series in the workflow's inputs: GitHub takes 65 535 characters of all inputs together.
+const SERIES_MAX: usize = 48_000;
+
 /// Starts the run of a series that has its box.
 pub(super) async fn start(site: &Site, mut record: Record) -> Result<Change, StepError> {
     let State::Starting { applied, run } = record.state.clone() else {
@@ -108,6 +111,15 @@ fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMa
         "tree": applied.tree,
         "commits": commits,
     });
+    let mut series = series;
+    if series.to_string().len() > SERIES_MAX
+        && let Some(commits) = series["commits"].as_array_mut()
+    {
+        // The action reads the subjects from the commits, too.
+        for commit in commits {
+            commit["subject"] = "".into();
+        }
+    }
     let mirror = site.config.github.as_ref().map_or("", |settings| settings.mirror.as_str());
     [
         ("run_key", run.run_key.clone()),

@@ -26,9 +26,25 @@ pub(super) async fn work(site: Arc<Site>, key: SeriesKey) -> Result<(), StoreErr
     }
     let Some(record) = site.ledger.get(&key).await? else { return Ok(()) };
     if record.publish_at.is_some_and(|at| at <= now) {
-        post::post(&site, record).await?;
+        let posting = {
+            let site = Arc::clone(&site);
+            tokio::spawn(async move { post::post(&site, record).await })
+        };
+        match posting.await {
+            Ok(posted) => posted?,
+            Err(error) if error.is_panic() => {
+                site.ledger.edit(&key, None, |record, _| keep_silent(record)).await?
+            }
+            Err(_) => std::future::pending().await,
+        }
     }
     Ok(())
+}
+
+/// Says nothing more until there is something new to say.
+pub(super) fn keep_silent(record: &mut Record) -> Vec<crate::record::Event> {
+    record.publish_at = None;
+    vec![crate::record::Event::Noted { words: "its checks are left: a fault in patchlift itself".to_owned() }]
 }
 
 fn forget_due(record: &mut Record) -> Vec<crate::record::Event> {
@@ -69,7 +85,7 @@ async fn take(site: &Arc<Site>, record: Record, step: Step) -> Result<(), StoreE
             let now = site.clock.now();
             tracing::warn!(series = %record.key, step = step.words(), "{}", failure.what);
             let events = record.fail(step.words(), &failure, now);
-            if failure.wide
+            if failure.down
                 && let Some(gate) = gate(site, &record, step)
             {
                 record.due = record.due.max(Some(gate.failed(failure.retry_after, now)));

@@ -32,55 +32,69 @@ const URL_MAX: usize = 200;
 /// What is to be said of a series whose text is known. A series that follows another says what is said of that one
 /// (`leader`).
 pub fn wanted(record: &Record, leader: Option<&Record>) -> Vec<(Kind, Check)> {
+    let promised = record.posted.iter().any(is_pending);
     if let State::Follows { why, .. } = &record.state {
         let Some(leader) = leader.filter(|leader| !matches!(leader.state, State::Follows { .. })) else {
             return vec![];
         };
-        return wanted(leader, None)
-            .into_iter()
-            .map(|(kind, check)| (kind, carried(check, *why, leader)))
-            .collect();
+        let said = of_state(leader, promised).into_iter();
+        return said.map(|(kind, check)| (kind, carried(check, *why, leader))).collect();
     }
-    let applied = record.state.applied().map(|applied| (Kind::Apply, applies(applied)));
-    let said: Vec<Kind> = record.posted.iter().filter_map(pending_kind).collect();
-    let tested = match &record.state {
-        State::Conflicts { tried } => vec![(Kind::Apply, conflict(tried))],
-        State::AlreadyApplied { base } => {
-            vec![(
-                Kind::Apply,
-                warning(format!("nothing to test: {} holds the whole series already", base.name)),
-            )]
-        }
-        State::Queued { .. } => vec![(Kind::Kvm, pending("waits for a box", None))],
-        State::Starting { run, .. } => vec![(Kind::Kvm, pending("waits for a box", run.url.clone()))],
-        State::Running { run, .. } if run.started.is_none() => {
-            vec![(Kind::Kvm, pending("waits for a box", run.url.clone()))]
-        }
-        State::Running { run, .. } => {
-            vec![(Kind::Kvm, pending(&format!("is tested on {}", run.on), run.url.clone()))]
-        }
-        State::Finished { outcome, run, .. } => vec![(Kind::Kvm, verdict(outcome, run.url.clone()))],
-        State::Held { .. } => vec![(Kind::Kvm, pending("waits until a maintainer lets it run", None))],
-        // What was promised on a patch is not left pending for ever.
-        State::Superseded { by, .. } => said
-            .into_iter()
-            .map(|kind| (kind, warning(format!("not tested: a newer version is there (series {})", by.id))))
-            .collect(),
-        State::Declined { reason, .. } => {
-            said.into_iter().map(|kind| (kind, warning(format!("not tested: {reason}")))).collect()
-        }
-        State::Parked { reason, .. } if record.text.is_some() => {
-            vec![(Kind::Kvm, warning(format!("no result, and not the series' fault: {reason}")))]
-        }
-        _ => vec![],
-    };
-    applied.into_iter().chain(tested).map(|(kind, check)| (kind, bounded(check))).collect()
+    of_state(record, promised)
 }
 
-/// The kind of a check that still says that something will come.
-fn pending_kind(posted: &Posted) -> Option<Kind> {
-    let pending = posted.check.state == CheckState::Pending && posted.refused.is_none();
-    (pending && posted.context.ends_with("-kvm")).then_some(Kind::Kvm)
+/// `promised`: it was said on the patches that a test will come.
+fn of_state(record: &Record, promised: bool) -> Vec<(Kind, Check)> {
+    let apply = match &record.state {
+        State::Conflicts { tried } => Some(conflict(tried)),
+        State::AlreadyApplied { base } => {
+            Some(warning(format!("nothing to test: {} holds the whole series already", base.name)))
+        }
+        state => state.applied().map(applies),
+    };
+    let kvm = tested(record).or_else(|| {
+        // What was promised is not left pending for ever.
+        let why = promised.then(|| why_not_tested(&record.state)).flatten()?;
+        Some(warning(format!("not tested: {why}")))
+    });
+    let apply = apply.map(|check| (Kind::Apply, bounded(check)));
+    apply.into_iter().chain(kvm.map(|check| (Kind::Kvm, bounded(check)))).collect()
+}
+
+/// What the test has come to.
+fn tested(record: &Record) -> Option<Check> {
+    let waits = "waits for a box";
+    Some(match &record.state {
+        State::Queued { .. } => pending(waits, None),
+        State::Starting { run, .. } => pending(waits, run.url.clone()),
+        State::Running { run, .. } if run.started.is_none() => pending(waits, run.url.clone()),
+        State::Running { run, .. } => pending(&format!("is tested on {}", run.on), run.url.clone()),
+        State::Finished { outcome, run, .. } => verdict(outcome, run.url.clone()),
+        State::Held { .. } => pending("waits until a maintainer lets it run", None),
+        State::Parked { reason, .. } if record.text.is_some() => {
+            warning(format!("no result, and not the series' fault: {reason}"))
+        }
+        _ => return None,
+    })
+}
+
+/// Why no test will come; `None`: it may still.
+fn why_not_tested(state: &State) -> Option<String> {
+    Some(match state {
+        State::Superseded { by, .. } => format!("a newer version is there (series {})", by.id),
+        State::Declined { reason, .. } | State::GivenUp { reason } | State::Parked { reason, .. } => {
+            reason.clone()
+        }
+        State::Conflicts { .. } => "it does not apply".to_owned(),
+        State::AlreadyApplied { base } => format!("{} holds it already", base.name),
+        State::Pushed { .. } => "there is no box for it".to_owned(),
+        _ => return None,
+    })
+}
+
+/// Does this check still say that something will come?
+fn is_pending(posted: &Posted) -> bool {
+    posted.check.state == CheckState::Pending && posted.refused.is_none()
 }
 
 fn applies(applied: &Applied) -> Check {

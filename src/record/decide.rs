@@ -100,6 +100,7 @@ impl Record {
         self.state = state;
         self.since = now;
         self.trouble = None;
+        self.unposted = None;
         self.due = next_step(&self.state).map(|_| now);
         self.publish_at = Some(now);
         Event::Became { state: self.state.word().to_owned(), words: words.into() }
@@ -107,20 +108,38 @@ impl Record {
 
     /// Notes that a step failed; it is tried again later, or the series is parked.
     pub fn fail(&mut self, step: &str, failure: &Failure, now: Timestamp) -> Vec<Event> {
-        let times = self.trouble.as_ref().map_or(0, |trouble| trouble.times) + 1;
+        let (before, outages) =
+            self.trouble.as_ref().map_or((0, 0), |trouble| (trouble.times, trouble.outages));
+        // What fails for everybody says nothing about this series.
+        let (times, outages) = if failure.wide { (before, outages + 1) } else { (before + 1, outages) };
         let what = failure.what.clone();
         let failed = Event::Failed { step: step.to_owned(), whose: failure.whose, what: what.clone() };
         if !failure.wide && (times >= ANY_LIMIT || (failure.lasting && times >= LASTING_LIMIT)) {
             let reason = format!("{step} failed {times} times: {what}");
             return vec![failed, self.park(reason, now)];
         }
-        self.trouble = Some(Trouble { whose: failure.whose, what, times, last: now });
-        self.due = Some(now + backoff::after(times, failure.retry_after));
+        self.trouble = Some(Trouble { whose: failure.whose, what, times, outages, last: now });
+        self.due = Some(now + backoff::after(times + outages, failure.retry_after));
         vec![failed]
     }
 
-    /// Stops all work on the series until somebody asks for it.
+    /// Stops all work on the series until somebody asks for it. A run is not left behind with its box: it is cancelled,
+    /// or given up where that is what fails.
     pub fn park(&mut self, reason: String, now: Timestamp) -> Event {
+        if let State::Superseded { cancel, .. } | State::Declined { cancel, .. } = &mut self.state
+            && cancel.take().is_some()
+        {
+            self.due = None;
+            return Event::Noted { words: format!("its run is left alone: {reason}") };
+        }
+        let live = match &self.state {
+            State::Running { run, .. } => Some(run.clone()),
+            State::Starting { run, .. } => run.asked.map(|_| run.clone()),
+            _ => None,
+        };
+        if let Some(run) = live {
+            return self.enter(State::Declined { reason: reason.clone(), cancel: Some(run) }, reason, now);
+        }
         let was = Box::new(self.state.clone());
         self.enter(State::Parked { reason: reason.clone(), was }, reason, now)
     }
@@ -142,12 +161,20 @@ impl Record {
             }
             State::GivenUp { .. } if before == after => {
                 self.listing = seen;
-                vec![]
+                if *whole == Wholeness::Whole { self.settle(after, whole, patience, now) } else { vec![] }
             }
             // Its run would test something else than what is shown: looked at again once the run has ended.
             state if before != after && state.run().is_some() && !state.is_final() => vec![],
             State::Superseded { .. } | State::Declined { .. } | State::Parked { .. } => {
                 self.listing = seen;
+                // Whoever takes it up again gets the patches that are there now.
+                if before != after {
+                    self.revision += 1;
+                    self.forget_text();
+                    if let State::Parked { was, .. } = &mut self.state {
+                        **was = State::Waiting;
+                    }
+                }
                 vec![]
             }
             _ if before != after => {
@@ -168,6 +195,7 @@ impl Record {
     fn revise(&mut self, now: Timestamp) -> Vec<Event> {
         self.revision += 1;
         self.forget_text();
+        self.queued = None;
         let words = format!("its patches changed at the server: revision {}", self.revision);
         vec![self.enter(State::Waiting, words, now)]
     }
@@ -193,6 +221,7 @@ impl Record {
             State::Settling { patches: before } if *before == patches => {
                 // The listing may show it early; the second look counts only after the settle time.
                 if now < self.since + patience.settle {
+                    self.due = Some(self.since + patience.settle);
                     return vec![];
                 }
                 vec![match whole {
@@ -214,7 +243,7 @@ impl Record {
     }
 
     fn wait(&mut self, what: &str, patience: &Patience, now: Timestamp) -> Vec<Event> {
-        if now >= self.first_seen + patience.give_up_after && self.revision == 1 {
+        if now >= self.first_seen + patience.give_up_after {
             let reason = format!("not whole after {}: {what}", in_words(patience.give_up_after));
             return vec![self.enter(State::GivenUp { reason: reason.clone() }, reason, now)];
         }
@@ -224,7 +253,8 @@ impl Record {
             events.push(self.enter(State::Waiting, what, now));
         }
         // What is missing is shown where troubles are shown.
-        self.trouble = Some(Trouble { whose: Whose::Series, what: what.to_owned(), times: 0, last: now });
+        self.trouble =
+            Some(Trouble { whose: Whose::Series, what: what.to_owned(), times: 0, outages: 0, last: now });
         self.due = Some(patience.next_look(self.first_seen, now));
         events
     }
@@ -251,8 +281,10 @@ pub struct Failure {
     pub what: String,
     /// It will not pass by itself.
     pub lasting: bool,
-    /// It is not about this series: the same holds for every series on that server. Nothing is parked for it.
+    /// It is not about this series: the same holds for others. Nothing is parked for it.
     pub wide: bool,
+    /// The other side is down: nobody need ask it for a while.
+    pub down: bool,
     /// What the other side asked for.
     pub retry_after: Option<Duration>,
 }
@@ -367,6 +399,7 @@ mod tests {
             what: "502".into(),
             lasting,
             wide: false,
+            down: false,
             retry_after: None,
         };
         for (lasting, most) in [(true, 5), (false, 24)] {
