@@ -26,6 +26,7 @@ mod patchwork_corpus;
 mod policy;
 mod random_history;
 mod random_mail;
+mod real_patchwork;
 mod run;
 mod series;
 mod status;

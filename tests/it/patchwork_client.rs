@@ -1,7 +1,7 @@
 //! The Patchwork client over HTTP, against the faked server; and the faked server against what a real one said.
 
 mod contract;
-mod corpus;
+pub(crate) mod corpus;
 mod hostile_mails;
 mod real_server;
 mod recorded_mailboxes;

@@ -3,3 +3,4 @@
 pub(crate) mod github;
 pub(crate) mod patchwork;
 pub(crate) mod process;
+pub(crate) mod real_patchwork;

@@ -17,8 +17,8 @@ use crate::run::{arg, must};
 use crate::test_data;
 
 /// The recorded series and their base.
-pub(super) struct Corpus {
-    pub(super) data: PathBuf,
+pub(crate) struct Corpus {
+    pub(crate) data: PathBuf,
     /// Each with the Message-IDs of its mails, as far as all of these were kept.
     series: Vec<(Series, Vec<String>)>,
     repo: TempDir,
@@ -26,7 +26,7 @@ pub(super) struct Corpus {
 
 /// One series. A tree is `FAIL` where git refuses it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Series {
+pub(crate) struct Series {
     /// Files of the mails, in order; none where one was too long to be kept.
     mails: Vec<Option<String>>,
     base: String,
@@ -37,7 +37,7 @@ pub(super) struct Series {
 
 impl Series {
     /// What may come of it: what its author meant; where the server changed the text, what it made of it.
-    pub(super) fn trees(&self) -> [Option<&str>; 3] {
+    pub(crate) fn trees(&self) -> [Option<&str>; 3] {
         [
             self.tree_git_am_of_original_mails.as_deref(),
             self.tree_git_am_of_each_patch_mbox.as_deref(),
@@ -46,7 +46,7 @@ impl Series {
     }
 
     /// Is this tree the author's? Where no way through the server gives that one, the server's own will do.
-    pub(super) fn is_right(&self, tree: &str) -> bool {
+    pub(crate) fn is_right(&self, tree: &str) -> bool {
         let [author, server @ ..] = self.trees();
         Some(tree) == author || (!server.contains(&author) && server.contains(&Some(tree)))
     }
@@ -80,7 +80,7 @@ fn text_of(content: &patchlift::mail::Content) -> Option<(String, String)> {
 
 impl Corpus {
     /// `None`, loudly, where the recorded data are missing.
-    pub(super) fn open() -> Option<Self> {
+    pub(crate) fn open() -> Option<Self> {
         let data = test_data::folder("patchwork")?;
         let expected = std::fs::read(data.join("expected.json")).unwrap();
         let all: BTreeMap<String, Series> = serde_json::from_slice(&expected).unwrap();
@@ -108,7 +108,7 @@ impl Corpus {
     }
 
     /// The series with these mails.
-    pub(super) fn with(&self, message_ids: &[&str]) -> Option<&Series> {
+    pub(crate) fn with(&self, message_ids: &[&str]) -> Option<&Series> {
         self.series.iter().find(|(_, ids)| ids == message_ids).map(|(series, _)| series)
     }
 

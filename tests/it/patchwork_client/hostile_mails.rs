@@ -4,8 +4,9 @@ use patchlift::intake::{Frozen, Reason, freeze, match_mailbox};
 use patchlift::patchwork::Client;
 
 use super::corpus::differences;
-use super::real_server::{RealPatchwork, bot_token};
+use super::real_server::{bot_token, client_of};
 use super::{client, patchwork};
+use crate::world::real_patchwork::RealPatchwork;
 
 const DIFF: &str = "---\n doc/x.txt | 1 +\n 1 file changed, 1 insertion(+)\n\ndiff --git a/doc/x.txt b/doc/x.txt\nnew file mode 100644\nindex 0000000..587be6b\n--- /dev/null\n+++ b/doc/x.txt\n@@ -0,0 +1 @@\n+x\n";
 
@@ -76,7 +77,7 @@ async fn they_make_the_authors_commit_all_the_same() {
 async fn they_make_the_authors_commit_on_a_real_server_too() {
     let Some(mut server) = RealPatchwork::start() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let client = server.client(patchlift::patchwork::Api::V1_3, &bot_token());
+    let client = client_of(&server, patchlift::patchwork::Api::V1_3, &bot_token());
     for (at, (what, mail, reason)) in mails().into_iter().enumerate() {
         let path = folder.path().join(format!("{at}.eml"));
         std::fs::write(&path, &mail).unwrap();

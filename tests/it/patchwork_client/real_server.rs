@@ -1,10 +1,5 @@
-//! The client and the intake against a real Patchwork, where `PATCHLIFT_PATCHWORK` points to a checkout of it.
-//!
-//! `tests/patchwork-server` says what is needed to run it.
+//! The client and the intake against a real Patchwork, where there is one.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use patchlift::clock::Clock;
@@ -13,82 +8,18 @@ use patchlift::listing::Listing;
 use patchlift::patchwork::{Api, Client, Kind, PatchText, PatchworkError};
 use patchlift::record::CheckState;
 use secrecy::SecretString;
-use tempfile::TempDir;
 
 use super::corpus::{Corpus, differences};
 use super::{check, settings};
+use crate::world::real_patchwork::RealPatchwork;
 
-/// A running Patchwork; it ends with its input.
-pub(super) struct RealPatchwork {
-    child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
-    url: String,
-    _database: TempDir,
-}
-
-impl RealPatchwork {
-    /// `None`, loudly, where no checkout is named.
-    pub(super) fn start() -> Option<Self> {
-        let Some(checkout) = std::env::var_os("PATCHLIFT_PATCHWORK") else {
-            eprintln!("SKIPPED: set PATCHLIFT_PATCHWORK to a checkout of Patchwork");
-            return None;
-        };
-        let python = std::env::var_os("PATCHLIFT_PATCHWORK_PYTHON").unwrap_or_else(|| "python3".into());
-        let database = tempfile::tempdir().unwrap();
-        let mut child = Command::new(python)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/patchwork-server"))
-            .args([checkout, database.path().into()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let input = child.stdin.take();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        output.read_line(&mut line).unwrap();
-        let port = line.trim().strip_prefix("listening ").expect("the server did not start");
-        let url = format!("http://127.0.0.1:{port}/");
-        Some(Self { child, input, output, url, _database: database })
-    }
-
-    pub(super) fn takes(&mut self, mail: &Path) {
-        writeln!(self.input.as_mut().unwrap(), "mail {}", mail.display()).unwrap();
-        let mut line = String::new();
-        self.output.read_line(&mut line).unwrap();
-        assert_eq!(line.trim(), "taken", "{}", mail.display());
-    }
-
-    /// Takes in all mails of the recorded scenarios in their order.
-    fn takes_all(&mut self, data: &Path) {
-        let files = |folder: &Path| {
-            let mut entries: Vec<PathBuf> =
-                std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-            entries.sort();
-            entries
-        };
-        for mail in files(&data.join("mails")).iter().flat_map(|scenario| files(scenario)) {
-            self.takes(&mail);
-        }
-    }
-
-    pub(super) fn client(&self, api: Api, token: &str) -> Client {
-        let mut settings = settings(&self.url);
-        settings.api = api;
-        settings.token = Some(SecretString::from(token));
-        settings.whole_limit = Duration::from_secs(60);
-        Client::new(settings, Clock::System).unwrap()
-    }
-}
-
-impl Drop for RealPatchwork {
-    fn drop(&mut self) {
-        drop(self.input.take());
-        // It is of no use any more, however it ends.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A client that waits for a server that does all this in Python.
+pub(super) fn client_of(server: &RealPatchwork, api: Api, token: &str) -> Client {
+    let mut settings = settings(&server.url);
+    settings.api = api;
+    settings.token = Some(SecretString::from(token));
+    settings.whole_limit = Duration::from_secs(60);
+    Client::new(settings, Clock::System).unwrap()
 }
 
 pub(super) fn bot_token() -> String {
@@ -133,7 +64,7 @@ async fn every_series_of_a_real_server_gives_its_authors_tree() {
     let (Some(corpus), Some(mut server)) = (Corpus::open(), RealPatchwork::start()) else { return };
     server.takes_all(&corpus.data);
     for api in [Api::V1_2, Api::V1_3] {
-        let client = server.client(api, &bot_token());
+        let client = client_of(&server, api, &bot_token());
         let mut listings = Vec::new();
         for page in 1.. {
             let page = client.newest(&[], page, 20).await.unwrap();
@@ -198,7 +129,7 @@ async fn a_real_server_takes_and_refuses_checks() {
     server.takes(
         &corpus.data.join("mails/02-single-utf8/01-PATCH-external-opal-prd-generate-path-to-opal-p.eml"),
     );
-    let bot = server.client(Api::V1_3, &bot_token());
+    let bot = client_of(&server, Api::V1_3, &bot_token());
     assert_eq!(bot.project("linuxppc-dev").await.unwrap().maintainers, ["patchlift-bot"]);
     assert!(matches!(bot.project("nope").await, Err(PatchworkError::NotFound { .. })));
     let listing = bot.series(1).await.unwrap();
@@ -213,10 +144,10 @@ async fn a_real_server_takes_and_refuses_checks() {
     let bad_context = bot.post_check(patch, "a/b", &check(CheckState::Fail, "")).await.unwrap_err();
     assert!(matches!(&bad_context, PatchworkError::Status { status: 400, .. }), "{bad_context:?}");
 
-    let outsider = server.client(Api::V1_3, &"b".repeat(40));
+    let outsider = client_of(&server, Api::V1_3, &"b".repeat(40));
     let refused = outsider.post_check(patch, "x", &check(CheckState::Success, "")).await.unwrap_err();
     assert!(matches!(refused, PatchworkError::NoRights { .. }), "{refused:?}");
-    let unknown = server.client(Api::V1_3, "wrong");
+    let unknown = client_of(&server, Api::V1_3, "wrong");
     assert!(matches!(unknown.series(1).await, Err(PatchworkError::BadToken { .. })));
     assert!(unknown.mbox(1).await.is_ok());
     for missing in
@@ -234,7 +165,7 @@ async fn a_real_server_takes_and_refuses_checks() {
 async fn a_pull_request_on_a_real_server_is_told_apart() {
     let (Some(corpus), Some(mut server)) = (Corpus::open(), RealPatchwork::start()) else { return };
     server.takes(&corpus.data.join("mails/13-pull-request/01-git-pull.eml"));
-    let client = server.client(Api::V1_3, &bot_token());
+    let client = client_of(&server, Api::V1_3, &bot_token());
     let listing = client.series(1).await.unwrap();
     let error = frozen(&client, &listing, false).await.unwrap_err();
     assert!(error.contains("is a pull request of https://git.kernel.org/"), "{error}");
