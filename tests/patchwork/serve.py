@@ -12,6 +12,7 @@ each line of it with one line:
     mail PATH       takes in the mail in that file, as `manage.py parsemail` does; "taken" or "refused: WHY"
 """
 
+import logging
 import os
 import sys
 import threading
@@ -84,6 +85,8 @@ def serve(folder, port):
     import waitress
     from django.core.wsgi import get_wsgi_application
 
+    # It warns of every request that has to wait for a thread.
+    logging.getLogger('waitress.queue').setLevel(logging.ERROR)
     fill(folder)
     server = waitress.create_server(
         get_wsgi_application(), host='127.0.0.1', port=int(port or 0), threads=4, clear_untrusted_proxy_headers=True
