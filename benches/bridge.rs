@@ -101,27 +101,32 @@ impl World {
         let (from, to) = (upstream.path.to_str().unwrap(), mirror.to_str().unwrap());
         upstream::git(&["clone", "-q", "--bare", from, to]);
         let mirror = Upstream { path: mirror };
-        let (servers, github, filled) = runtime.block_on(async {
-            let mut servers = Vec::new();
-            let mut filled = Vec::new();
-            for name in SERVERS {
-                let server = Outside::start(name).await;
-                for id in 1..=OPEN {
-                    server.comes(!filled::is_incomplete(id));
-                }
-                filled.push(filled::listings(&server, name).await);
-                servers.push(server);
-            }
-            (servers, Outside::start("github").await, filled)
-        });
-        let base = upstream.tip();
-        let servers_with_series = SERVERS.into_iter().zip(&servers).zip(filled);
-        let stored: Vec<_> =
-            servers_with_series.map(|((name, server), listings)| (name, server, listings)).collect();
-        let branches = filled::fill(&dir.path().join("state"), &stored, &base);
-        mirror.branches(&branches, &base);
         secret(&dir.path().join("token"));
-        Self { dir, servers, github, upstream, long }
+        let (servers, github) = runtime.block_on(async {
+            let mut servers = Vec::new();
+            for name in SERVERS {
+                servers.push(Outside::start(name).await);
+            }
+            (servers, Outside::start("github").await)
+        });
+        let world = Self { dir, servers, github, upstream, long };
+        // The tree is fetched while there is no series yet.
+        drop(world.begin("fetch", 1.0, 1.0, &mut Results::default()));
+        world.fill(runtime, &mirror);
+        world
+    }
+
+    /// Both servers and the store get their series, and the mirror the branches of these.
+    fn fill(&self, runtime: &tokio::runtime::Runtime, mirror: &Upstream) {
+        let listings = self.servers.iter().zip(SERVERS).map(|(server, name)| {
+            for id in 1..=OPEN {
+                server.comes(!filled::is_incomplete(id));
+            }
+            (name, server, runtime.block_on(filled::listings(server, name)))
+        });
+        let base = self.upstream.tip();
+        let branches = filled::fill(&self.dir.path().join("state"), &listings.collect::<Vec<_>>(), &base);
+        mirror.branches(&branches, &base);
     }
 
     /// The configuration with polls and with everything else so many times as often.
@@ -155,10 +160,6 @@ impl World {
 
     fn measure(&self) -> Results {
         let mut results = Results::default();
-        // The tree is fetched once and for all.
-        drop(self.begin("fetch", 1.0, 1.0, &mut results));
-        results.first_poll.clear();
-
         println!("idle, usual intervals, for {} s …", self.long.as_secs());
         let bridge = self.begin("idle", 1.0, 1.0, &mut results);
         results.start_cpu = bridge.cpu();
