@@ -87,13 +87,19 @@ pub(crate) fn fill(dir: &Path, servers: &[(&str, &Outside, Vec<Listing>)], base:
                 .map(|made| Save { mails: made.mails.as_deref(), ..Save::new(&made.record, &made.history) })
                 .collect();
             store.save_all(&saves).unwrap();
-            branches.extend(made.iter().filter_map(|made| Some(made.record.state.applied()?.branch.clone())));
+            branches.extend(made.iter().filter_map(|made| branch(&made.record)));
         }
         let newest = listings.iter().map(|listing| listing.id).max().unwrap_or(0);
         store.set_watermark(server, newest, now).unwrap();
         store.set_reconciled(server, now).unwrap();
     }
     branches
+}
+
+/// The branch that the mirror has of it. Those of older ones were removed: it keeps 4000.
+fn branch(record: &Record) -> Option<String> {
+    let kept = ["queued", "running", "failed"].contains(&record.state.word());
+    Some(record.state.applied().filter(|_| kept)?.branch.clone())
 }
 
 struct Made {

@@ -7,12 +7,16 @@ use jiff::Timestamp;
 
 use super::errands::Next;
 use super::site::{Site, chain};
+use crate::listing::SeriesKey;
 use crate::record::{Record, State};
 use crate::store::{StoreError, TreeState};
 use crate::trees::Moved;
 
 /// The shortest time after which a failed fetch is tried again.
 const FETCH_AGAIN: Duration = Duration::from_secs(30);
+
+/// Series that are held in memory at once while it is seen which of them a move concerns.
+const AT_ONCE_READ: usize = 200;
 
 pub(super) async fn fetch(site: &Arc<Site>, name: &str) -> Result<Next, StoreError> {
     let Some(tree) = site.config.trees.iter().find(|tree| tree.name == name) else {
@@ -60,7 +64,20 @@ pub(super) async fn fetch(site: &Arc<Site>, name: &str) -> Result<Next, StoreErr
 /// Series that waited for a base, or whose base moved under a path they touch, are applied anew.
 async fn apply_anew(site: &Arc<Site>, tree: &str, moved: &[Moved]) -> Result<(), StoreError> {
     let words = ["ready", "conflict", "already-applied", "queued", "pushed"];
-    let records = site.ledger.with(move |store| store.in_state(&words)).await?;
+    let keys = site.ledger.with(move |store| store.keys_in_state(&words)).await?;
+    for keys in keys.chunks(AT_ONCE_READ) {
+        apply_concerned(site, keys.to_vec(), tree, moved).await?;
+    }
+    Ok(())
+}
+
+async fn apply_concerned(
+    site: &Arc<Site>,
+    keys: Vec<SeriesKey>,
+    tree: &str,
+    moved: &[Moved],
+) -> Result<(), StoreError> {
+    let records = site.ledger.with(move |store| store.get_all(&keys)).await?;
     let concerned = {
         let (site, tree, moved) = (Arc::clone(site), tree.to_owned(), moved.to_vec());
         // Trees are compared, which takes its time for many series.

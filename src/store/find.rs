@@ -67,7 +67,7 @@ impl Raw {
 }
 
 /// The key in the first two columns.
-fn key(row: &Row<'_>) -> rusqlite::Result<SeriesKey> {
+pub(super) fn key(row: &Row<'_>) -> rusqlite::Result<SeriesKey> {
     Ok(SeriesKey { server: row.get(0)?, id: row.get(1)? })
 }
 
@@ -265,10 +265,15 @@ impl Store {
 
     fn records(&self, sql: &str, values: impl Params) -> Result<Found, StoreError> {
         let mut found = Found::default();
-        for raw in self.rows(sql, values, Raw::of)? {
-            match raw.parse() {
+        // Each row is parsed as it comes: the JSON of all of them takes more memory than what is made of it.
+        let parse = |row: &Row<'_>| {
+            let raw = Raw::of(row)?;
+            Ok(raw.parse().map_err(|error| (raw.key, error.to_string())))
+        };
+        for row in self.rows(sql, values, parse)? {
+            match row {
                 Ok(record) => found.records.push(record),
-                Err(error) => found.unreadable.push((raw.key, error.to_string())),
+                Err(unreadable) => found.unreadable.push(unreadable),
             }
         }
         Ok(found)
@@ -374,6 +379,7 @@ pub(super) const HOT: &[(&str, &[&str])] = &[
     (RUN_TIMES, &["p8", "20"]),
     (super::wake::NEXT_DUE, &["5"]),
     (super::wake::OPEN_IN_STATE, &["superseded"]),
+    (super::wake::KEYS_IN_STATE, &["queued"]),
 ];
 
 #[cfg(test)]

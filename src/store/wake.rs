@@ -6,13 +6,45 @@ use jiff::Timestamp;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::find::key;
 use super::{FILE, Store, StoreError, millis, time};
+use crate::listing::SeriesKey;
 use crate::record::Record;
 
 pub(super) const NEXT_DUE: &str = "SELECT due FROM series WHERE due > ?1 ORDER BY due LIMIT 1";
 pub(super) const OPEN_IN_STATE: &str = "SELECT server, id, record FROM series WHERE open = 1 AND state = ?1";
+pub(super) const KEYS_IN_STATE: &str =
+    "SELECT server, id FROM series WHERE state = ?1 ORDER BY first_seen, row";
 
 impl Store {
+    /// The keys of all series in one of these states: they take little memory, however many there are.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn keys_in_state(&self, words: &[&str]) -> Result<Vec<SeriesKey>, StoreError> {
+        let mut keys = Vec::new();
+        for word in words {
+            keys.extend(self.rows(KEYS_IN_STATE, [word], key)?);
+        }
+        Ok(keys)
+    }
+
+    /// The records of these series, without those that are not there or cannot be read.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn get_all(&self, keys: &[SeriesKey]) -> Result<Vec<Record>, StoreError> {
+        let mut records = Vec::new();
+        for key in keys {
+            match self.get(key) {
+                // Lists of series say so.
+                Err(StoreError::Unreadable { .. }) => {}
+                record => records.extend(record?),
+            }
+        }
+        Ok(records)
+    }
+
     /// The first time after `now` at which something is due.
     ///
     /// # Errors
