@@ -99,6 +99,7 @@ impl Bridge {
     /// # Errors
     /// Nothing can be saved. A bridge that is to run for ever waits for what passes, such as a full disk.
     pub async fn run(mut self) -> Result<(), StoreError> {
+        self.park_killers().await?;
         loop {
             match self.work().await {
                 Err(error) if error.may_pass() && self.until == Until::Stopped => {
@@ -115,7 +116,6 @@ impl Bridge {
     }
 
     async fn work(&mut self) -> Result<(), StoreError> {
-        self.park_killers().await?;
         for tree in &self.site.config.trees {
             if tree.branches.iter().any(|branch| self.site.trees.resolve(&tree.base(branch)).is_none()) {
                 self.site.only_says(|| format!("fetch the tree {} from {}", tree.name, tree.url));
@@ -139,12 +139,12 @@ impl Bridge {
         let intents = self.site.ledger.with(|store| store.open_intents()).await?;
         for intent in intents.into_iter().filter(|intent| intent.times >= DEATHS) {
             let reason = format!("{} ended patchlift {} times in a row", intent.step, intent.times);
-            let edit = move |record: &mut Record, now| {
-                if matches!(record.state, State::Parked { .. }) {
-                    vec![]
-                } else {
-                    vec![record.park(reason, now)]
-                }
+            let posting = intent.step == post::STEP;
+            let edit = move |record: &mut Record, now| match record.state {
+                State::Parked { .. } => vec![],
+                // What was decided stands, though it cannot be said.
+                _ if posting => work::keep_silent(record),
+                _ => vec![record.park(reason, now)],
             };
             self.site.ledger.edit(&intent.key, None, edit).await?;
             self.site.ledger.with(move |store| store.drop_intent(intent.id)).await?;
@@ -236,8 +236,13 @@ impl Bridge {
             Some(key) => self.site.ledger.get(key).await?.into_iter().collect(),
             None => self.site.ledger.with(|store| store.unfinished()).await?,
         };
-        let mirror_is_down = self.site.mirror_gate.closed(self.site.clock.now()).is_some();
-        Ok(!open.iter().any(|record| goes_on_by_itself(record, mirror_is_down)))
+        let now = self.site.clock.now();
+        let mirror_is_down = self.site.mirror_gate.closed(now).is_some();
+        let is_down = |record: &Record| {
+            let outside = self.site.servers.get(&record.key.server);
+            outside.is_none_or(|outside| outside.gate.closed(now).is_some())
+        };
+        Ok(!open.iter().any(|record| !is_down(record) && goes_on_by_itself(record, mirror_is_down)))
     }
 }
 

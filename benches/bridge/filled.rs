@@ -131,7 +131,8 @@ impl Made {
                 // As old ones are looked at: every six hours, evenly.
                 record.due = Some(now + Duration::from_secs(id * 7919 % (6 * HOUR)));
                 let what = format!("{PATCHES}/{PATCHES} is missing");
-                record.trouble = Some(Trouble { whose: Whose::Series, what, times: 0, last: now });
+                record.trouble =
+                    Some(Trouble { whose: Whose::Series, what, times: 0, outages: 0, last: now });
             }
             "running" => record.due = Some(now),
             _ => {}

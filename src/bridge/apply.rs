@@ -5,7 +5,7 @@ use std::sync::Arc;
 use git2::Oid;
 use jiff::Timestamp;
 
-use super::ledger::Change;
+use super::ledger::{Change, readable};
 use super::site::{Site, StepError, chain, ours};
 use crate::apply::objects::Objects;
 use crate::apply::{self as applier, Applied as Made, ApplyError, Committer, Settings, pack};
@@ -28,7 +28,12 @@ use crate::store::StoreError;
 pub(super) async fn apply(site: &Arc<Site>, record: Record) -> Result<Change, StepError> {
     let (_, project) = site.project(&record)?;
     let (key, revision) = (record.key.clone(), record.revision);
-    let mails = site.ledger.with(move |store| store.mails(&key, revision)).await?;
+    let mails = site.ledger.with(move |store| match store.mails(&key, revision) {
+        // They are fetched once more.
+        Err(StoreError::Unreadable { .. }) => Ok(None),
+        mails => mails,
+    });
+    let mails = mails.await?;
     let frozen = mails.as_deref().map(Mails::from_bytes);
     let Some(Ok(frozen)) = frozen else {
         // The record says that they are there: fetched again, with the same words.
@@ -51,11 +56,12 @@ pub(super) async fn apply(site: &Arc<Site>, record: Record) -> Result<Change, St
 }
 
 /// Series that this one says it needs, with their last commits.
-async fn dependencies(site: &Site, record: &Record) -> Result<Vec<Candidate>, StoreError> {
+async fn dependencies(site: &Site, record: &Record) -> Result<Vec<Candidate>, StepError> {
     let Some(text) = &record.text else { return Ok(vec![]) };
     let (msgids, prerequisites, own) =
         (text.depends_on.clone(), text.prerequisites.clone(), record.key.clone());
-    site.ledger
+    let needed = site
+        .ledger
         .with(move |store| {
             let mut keys = Vec::new();
             // All prerequisites of one series, as git writes them for a series on top of another.
@@ -65,17 +71,27 @@ async fn dependencies(site: &Site, record: &Record) -> Result<Vec<Candidate>, St
             for msgid in &msgids {
                 keys.extend(store.by_msgid(msgid)?);
             }
-            let mut candidates: Vec<Candidate> = Vec::new();
-            for key in keys.into_iter().filter(|key| *key != own) {
-                let Some(other) = store.get(&key)? else { continue };
-                if let Some(applied) = other.state.applied() {
-                    let why = Why::DependsOn { series: key.to_string() };
-                    candidates.push(Candidate { rev: applied.tip.clone(), why });
-                }
-            }
-            Ok(candidates)
+            keys.retain(|key| *key != own);
+            let read = keys.iter().map(|key| readable(store, key)).collect::<Result<Vec<_>, _>>()?;
+            Ok(read.into_iter().flatten().collect::<Vec<Record>>())
         })
-        .await
+        .await?;
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for other in needed {
+        match other.state.applied() {
+            Some(applied) => {
+                let why = Why::DependsOn { series: other.key.to_string() };
+                candidates.push(Candidate { rev: applied.tip.clone(), why });
+            }
+            // Without it a conflict would be held against this one.
+            None if !other.state.is_final() => {
+                let what = format!("it depends on {}, which is {}", other.key, other.state.word());
+                return Err(Failure { wide: true, ..ours(what) }.into());
+            }
+            None => {}
+        }
+    }
+    Ok(candidates)
 }
 
 /// All that is needed off the network.
@@ -104,7 +120,10 @@ impl Job {
                 let touched = self.changed(&base, made.tip)?;
                 match self.judged(&mut record, &Subject { touched, ..subject }, now) {
                     Some(event) => event,
-                    None => self.applied(&mut record, base, passed_over, &made),
+                    None => {
+                        self.anchor(made.tip)?;
+                        self.applied(&mut record, base, passed_over, &made)
+                    }
                 }
             }
             Placed::Already(base) => {
@@ -201,7 +220,7 @@ impl Job {
         let text = self.record.text.as_ref();
         let named =
             text.and_then(|text| text.base_commit.as_deref()).filter(|_| self.project.use_base_commit);
-        let named = named.and_then(|commit| self.site.trees.holds(commit)).map(|id| id.to_string());
+        let named = named.and_then(|commit| self.site.trees.upstream_holds(commit)).map(|id| id.to_string());
         let words = text.map_or(&[][..], |text| &text.words);
         let paths: Vec<Vec<u8>> =
             text.map_or(vec![], |text| text.paths.iter().map(|path| path.clone().into_bytes()).collect());
@@ -268,7 +287,7 @@ impl Job {
         Committer { name, email, when: None }
     }
 
-    /// Writes the commits and the branch that keeps them.
+    /// Writes the commits.
     fn keep(
         &self,
         repository: &git2::Repository,
@@ -281,8 +300,17 @@ impl Job {
             return Ok(());
         }
         pack::write(repository, objects, made).map_err(|error| ours(chain(&error)))?;
+        Ok(())
+    }
+
+    /// Sets the branch that keeps the commits. Not before policy has seen them.
+    fn anchor(&self, tip: Oid) -> Result<(), StepError> {
+        if self.site.dry.is_some() {
+            return Ok(());
+        }
+        let repository = self.site.trees.objects().map_err(|error| ours(chain(&error)))?;
         let branch = self.record.key.to_string();
-        crate::mirror::set_branch(repository, &branch, made.tip).map_err(|error| {
+        crate::mirror::set_branch(&repository, &branch, tip).map_err(|error| {
             // A bridge that was killed may have left the lock; the next try finds it gone.
             self.site.trees.remove_stale_locks();
             let MirrorError::Git { source, .. } = error;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use git2::Oid;
 
 use super::errands::Next;
 use super::site::{Site, chain};
@@ -29,41 +29,74 @@ pub(super) async fn fetch(site: &Arc<Site>, name: &str) -> Result<Next, StoreErr
     if let Some(last) = last.filter(|last| has_all && *last + tree.fetch_every > now) {
         return Ok(Next(last + tree.fetch_every));
     }
-    let (moved, trouble) = match site.trees.fetch(tree).await {
+    let (fetched, trouble) = match site.trees.fetch(tree).await {
         Ok(fetched) => {
             let missing = (!fetched.missing.is_empty())
                 .then(|| format!("no branch {} upstream", fetched.missing.join(", ")));
-            (Some(fetched.moved), missing)
+            (true, missing)
         }
-        Err(error) => (None, Some(chain(&error))),
+        Err(error) => (false, Some(chain(&error))),
     };
     let now = site.clock.now();
     if let Some(what) = &trouble {
         tracing::warn!(tree = name, "{what}");
     }
-    for branch in &tree.branches {
-        let before = known.iter().find(|state| state.tree == name && state.branch == *branch);
-        let state = TreeState {
+    let states: Vec<TreeState> = tree
+        .branches
+        .iter()
+        .map(|branch| TreeState {
             tree: name.to_owned(),
             branch: branch.clone(),
             commit: site.trees.resolve(&tree.base(branch)).map(|commit| commit.to_string()),
-            fetched_at: if moved.is_some() { Some(now) } else { before.and_then(|before| before.fetched_at) },
+            fetched_at: if fetched {
+                Some(now)
+            } else {
+                of(&known, name, branch).and_then(|was| was.fetched_at)
+            },
             trouble: trouble.clone().map(|what| (what, now)),
-        };
-        site.ledger.with(move |store| store.set_tree(&state)).await?;
+        })
+        .collect();
+    // What moved is told by what the store says was seen last, and the store is told when it has had its effect: a
+    // bridge that is killed in between finds it moved once more.
+    let moved: Vec<Moved> =
+        states.iter().filter_map(|now| moved(of(&known, name, &now.branch), now)).collect();
+    apply_anew(site, name, &moved).await?;
+    let since = states
+        .iter()
+        .filter_map(|state| of(&known, name, &state.branch)?.trouble.clone())
+        .map(|(_, at)| at)
+        .min();
+    site.ledger.with(move |store| states.iter().try_for_each(|state| store.set_tree(state))).await?;
+    if fetched {
+        return Ok(Next(now + tree.fetch_every));
     }
-    match moved {
-        Some(moved) => {
-            apply_anew(site, name, &moved).await?;
-            Ok(Next(now + tree.fetch_every))
-        }
-        None => Ok(Next(now + tree.fetch_every.min(FETCH_AGAIN))),
-    }
+    // The longer it is gone, the less often it is asked for.
+    let gone = since
+        .map_or(Duration::ZERO, |since| Duration::try_from(now.duration_since(since)).unwrap_or_default());
+    let most = tree.fetch_every.max(FETCH_AGAIN);
+    Ok(Next(now + (gone / 4).max(FETCH_AGAIN.min(tree.fetch_every)).min(most)))
 }
+
+/// What was known of a branch.
+fn of<'a>(known: &'a [TreeState], tree: &str, branch: &str) -> Option<&'a TreeState> {
+    known.iter().find(|state| state.tree == tree && state.branch == branch)
+}
+
+fn moved(was: Option<&TreeState>, now: &TreeState) -> Option<Moved> {
+    let id = |state: &TreeState| Oid::from_str(state.commit.as_deref()?).ok();
+    let (from, to) = (was.and_then(id), id(now)?);
+    (from != Some(to)).then(|| Moved { branch: now.branch.clone(), from, to })
+}
+
+/// A series is applied anew for this long after it was seen first. Who still wants it then sends it again.
+const ANEW_FOR: Duration = Duration::from_secs(60 * 86_400);
 
 /// Series that waited for a base, or whose base moved under a path they touch, are applied anew.
 async fn apply_anew(site: &Arc<Site>, tree: &str, moved: &[Moved]) -> Result<(), StoreError> {
-    let words = ["ready", "conflict", "already-applied", "queued", "pushed"];
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let words = ["ready", "conflict", "already-applied", "applied", "queued", "pushed"];
     let keys = site.ledger.with(move |store| store.keys_in_state(&words)).await?;
     for keys in keys.chunks(AT_ONCE_READ) {
         apply_concerned(site, keys.to_vec(), tree, moved).await?;
@@ -82,7 +115,9 @@ async fn apply_concerned(
         let (site, tree, moved) = (Arc::clone(site), tree.to_owned(), moved.to_vec());
         // Trees are compared, which takes its time for many series.
         let compare = move || {
-            records.into_iter().filter(|record| concerns(&site, record, &tree, &moved)).collect::<Vec<_>>()
+            let young = |record: &Record| site.clock.now() < record.first_seen + ANEW_FOR;
+            let concerned = |record: &Record| young(record) && concerns(&site, record, &tree, &moved);
+            records.into_iter().filter(concerned).collect::<Vec<_>>()
         };
         tokio::task::spawn_blocking(compare).await.unwrap_or_default()
     };
@@ -94,6 +129,7 @@ async fn apply_concerned(
             }
             State::Conflicts { .. }
             | State::AlreadyApplied { .. }
+            | State::Applied { .. }
             | State::Queued { .. }
             | State::Pushed { .. } => {
                 vec![record.enter(State::Ready, "its base moved under a file it touches", now)]
@@ -120,7 +156,9 @@ fn concerns(site: &Site, record: &Record, tree: &str, moved: &[Moved]) -> bool {
                 || tried.iter().any(|tried| under(&tried.base.name))
         }
         State::AlreadyApplied { base } => under(&base.name),
-        State::Queued { applied } | State::Pushed { applied } => under(&applied.base.name),
+        State::Applied { applied } | State::Queued { applied } | State::Pushed { applied } => {
+            under(&applied.base.name)
+        }
         _ => false,
     }
 }

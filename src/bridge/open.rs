@@ -123,6 +123,7 @@ pub fn open(config: Config, clock: Clock, options: Options) -> Result<Opened, Op
             .transpose()?,
         github_gate: Gate::default(),
         mirror_gate: Gate::default(),
+        refused_bases: Mutex::default(),
         dry: (!outside).then(|| Arc::new(Mutex::new(Vec::new()))),
         servers,
         clock,

@@ -12,6 +12,9 @@ use crate::record::decide::Failure;
 use crate::record::{CheckState, Event, Posted, Record, State, Trouble};
 use crate::store::StoreError;
 
+/// What is being done, in the journal.
+pub(super) const STEP: &str = "posting its checks";
+
 /// A series of more patches than this gets its checks on the last one only: each is a request.
 const PATCHES_WITH_CHECKS: usize = 50;
 
@@ -37,11 +40,7 @@ pub(super) async fn post(site: &Site, record: Record) -> Result<(), StoreError> 
         return Ok(());
     }
     // Written down before anything is posted: after a crash the server is asked first.
-    let intent = if owed.is_empty() {
-        None
-    } else {
-        Some(site.ledger.begin(&record.key, "posting its checks").await?)
-    };
+    let intent = if owed.is_empty() { None } else { Some(site.ledger.begin(&record.key, STEP).await?) };
     let mut trouble = None;
     let mut posted: Vec<&Owed> = Vec::new();
     for one in &owed {
@@ -98,7 +97,7 @@ fn settle(outside: &Outside, change: &mut Change, trouble: Option<Failure>, aske
     tracing::warn!(series = %record.key, "posting its checks: {}", failure.what);
     record.publish_at = (times < TRIES).then_some(until);
     let (whose, what) = (failure.whose, failure.what);
-    change.events.push(Event::Failed { step: "posting its checks".to_owned(), whose, what: what.clone() });
+    change.events.push(Event::Failed { step: STEP.to_owned(), whose, what: what.clone() });
     record.unposted = Some(Trouble { whose, what, times, outages, last: now });
 }
 
@@ -142,7 +141,7 @@ async fn say(site: &Site, outside: &Outside, one: &Owed) -> Result<(), StepError
     if same {
         return Ok(());
     }
-    Ok(outside.client.post_check(one.patch, &one.context, &one.check).await.map_err(about_this_patch)?)
+    outside.client.post_check(one.patch, &one.context, &one.check).await.map_err(about_this_patch)
 }
 
 /// No rights on this patch, or no such patch: asking again changes nothing.

@@ -1,6 +1,7 @@
 //! Pushes branches to the mirror: all that are owed in one push, as GitHub asks for few.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -12,6 +13,10 @@ use crate::store::StoreError;
 
 /// Most series' branches in one push: a push that fails is then repeated for few.
 const BRANCHES_AT_ONCE: usize = 50;
+
+/// A base that the mirror refuses is not pushed again for this long: a tree with workflows in it, for one, and a token
+/// that may not push such.
+const REFUSED_FOR: Duration = Duration::from_secs(3600);
 
 /// Pushes what is owed. Gives the time before which no other push should be made.
 pub(super) async fn push(site: &Arc<Site>) -> Result<Option<Timestamp>, StoreError> {
@@ -35,7 +40,6 @@ pub(super) async fn push(site: &Arc<Site>) -> Result<Option<Timestamp>, StoreErr
     let wanted: Vec<Ref> = records.iter().filter_map(series_ref).chain(bases(site)).collect();
     match mirror.push(&wanted).await {
         Ok(results) => {
-            site.mirror_gate.worked();
             settle(site, &records, &results).await?;
             let now = site.clock.now();
             Ok(Some(mirror.pace().next(now)).filter(|next| *next > now))
@@ -58,11 +62,15 @@ fn series_ref(record: &Record) -> Option<Ref> {
 /// The bases as branches of the mirror: `base/powerpc/next`.
 fn bases(site: &Site) -> Vec<Ref> {
     let trees = site.config.trees.iter();
+    let refused = site.refused_bases.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = site.clock.now();
     let names = trees.flat_map(|tree| tree.branches.iter().map(|branch| tree.base(branch)));
     names
-        .filter_map(|name| {
-            let to = site.trees.resolve(&name)?;
-            Some(Ref { name: base_branch_of(&name), to: Some(to) })
+        .filter_map(|base| {
+            let name = base_branch_of(&base);
+            let rests = refused.get(&name).is_some_and(|until| *until > now);
+            let to = site.trees.resolve(&base).filter(|_| !rests)?;
+            Some(Ref { name, to: Some(to) })
         })
         .collect()
 }
@@ -112,11 +120,17 @@ fn branch(store: &crate::store::Store, name: String, now: Timestamp) -> expiry::
         Some(Err(_)) => return expiry::Branch { name, needed: true, since: now },
         None => None,
     };
+    let is_needed = |state: &State| match state {
+        State::Finished { .. } | State::Pushed { .. } => false,
+        State::Ready | State::Whole => true,
+        state => state.applied().is_some(),
+    };
     match record {
         Some(record) => expiry::Branch {
-            needed: record.state.applied().is_some()
-                && !matches!(record.state, State::Finished { .. } | State::Pushed { .. })
-                || matches!(record.state, State::Ready | State::Whole),
+            needed: match &record.state {
+                State::Parked { was, .. } => is_needed(was),
+                state => is_needed(state),
+            },
             since: record.since,
             name,
         },
@@ -131,17 +145,25 @@ async fn settle(site: &Site, records: &[Record], results: &[RefResult]) -> Resul
         _ => None,
     };
     let refused = results.iter().find_map(|result| Some(format!("{}: {}", result.name, why(result)?)));
-    if refused.is_some() {
-        // What is refused now is refused in a second, too.
-        site.mirror_gate.failed(None, site.clock.now());
-    }
+    site.mirror_gate.worked();
+    // What is refused now is refused in a second, too. A series' branch has its own time.
+    let bases = results.iter().filter(|result| why(result).is_some() && result.name.starts_with("base/"));
+    let until = site.clock.now() + REFUSED_FOR;
+    let refused_bases = bases.map(|result| (result.name.clone(), until));
+    site.refused_bases.lock().unwrap_or_else(PoisonError::into_inner).extend(refused_bases);
     note_trouble(site, "mirror", refused).await?;
     for record in records {
         let Some(branch) = series_ref(record) else { continue };
         match results.iter().find(|result| result.name == branch.name).map(why) {
             Some(None) => moved_on(site, record).await?,
             Some(Some(why)) => {
+                let tip = branch.to;
                 let edit = move |record: &mut Record, now| {
+                    if !matches!(record.state, State::Applied { .. })
+                        || series_ref(record).and_then(|one| one.to) != tip
+                    {
+                        return vec![];
+                    }
                     record.fail(
                         "pushing its branch",
                         &ours(format!("the mirror refuses its branch: {why}")),

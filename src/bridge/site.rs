@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::gate::Gate;
 use super::ledger::Ledger;
+use jiff::Timestamp;
 use patchlift_publish::ApiError;
 
 use crate::clock::Clock;
@@ -40,6 +41,8 @@ pub struct Site {
     pub github_gate: Gate,
     /// The gate to the mirror.
     pub mirror_gate: Gate,
+    /// Bases that the mirror refused, and until when they rest.
+    pub refused_bases: Mutex<BTreeMap<String, Timestamp>>,
     /// Nothing outside is changed; what would be done is written here.
     pub dry: Option<Arc<Mutex<Vec<String>>>>,
 }

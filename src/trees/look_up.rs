@@ -48,6 +48,15 @@ impl Repository {
         found.then_some(commit)
     }
 
+    /// [`Repository::holds`], but only what upstream has: a series that policy keeps from running is nobody's base.
+    pub fn upstream_holds(&self, id: &str) -> Option<Oid> {
+        let repository = self.objects().ok()?;
+        let commit = self.holds(id)?;
+        let reaches =
+            |tip: Oid| tip == commit || repository.graph_descendant_of(tip, commit).unwrap_or(false);
+        tips(&repository, "refs/trees/*").into_iter().any(reaches).then_some(commit)
+    }
+
     /// Did any of these paths change between the two commits? For a path that neither has, the files beside it
     /// count: a new file comes with a line in a Makefile. True where it cannot be told.
     pub fn moved_under<P: AsRef<[u8]>>(&self, from: Oid, to: Oid, paths: &[P]) -> bool {

@@ -99,8 +99,13 @@ fn busy_site() -> Site {
     site.has(&stands(7, finished(8), None));
     site.has(&stands(8, State::Follows { leader: key(7), why: Same::Resend }, None));
     let mut failing = stands(9, State::Ready, Some(at(1)));
-    failing.trouble =
-        Some(Trouble { whose: Whose::Infrastructure, what: "no space left".into(), times: 3, last: at(2) });
+    failing.trouble = Some(Trouble {
+        whose: Whose::Infrastructure,
+        what: "no space left".into(),
+        times: 3,
+        outages: 0,
+        last: at(2),
+    });
     site.has(&failing);
     site
 }

@@ -56,8 +56,13 @@ fn every_state_is_stored_as_it_always_was() {
         assert_eq!(serde_json::to_value(&state).unwrap(), expected);
         let mut record = stands(place, state, Some(at(5)));
         record.text = Some(text(&["p1"]));
-        record.trouble =
-            Some(Trouble { whose: Whose::Infrastructure, what: "no answer".into(), times: 3, last: at(4) });
+        record.trouble = Some(Trouble {
+            whose: Whose::Infrastructure,
+            what: "no answer".into(),
+            times: 3,
+            outages: 0,
+            last: at(4),
+        });
         fixture.has(std::slice::from_ref(&record));
         assert_eq!(fixture.store.get(&key(place)).unwrap().as_ref(), Some(&record));
     }
