@@ -183,11 +183,25 @@ impl World {
         let before = self.checks();
         results.moved = self.during(&bridge, || {
             self.upstream.commit((0..500).map(|number| number * 160), "merged");
-            std::thread::sleep(self.long / 4);
+            self.until_no_more_checks(before);
         });
         results.applied_anew = (self.checks() - before) / (PATCHES * 2);
         self.end(bridge, &mut results);
         results
+    }
+
+    /// Waits until checks come, and then until none come for some seconds.
+    fn until_no_more_checks(&self, before: u64) {
+        let end = Instant::now() + Duration::from_secs(120);
+        let mut last = before;
+        while Instant::now() < end {
+            std::thread::sleep(Duration::from_secs(4));
+            let now = self.checks();
+            if now == last && now > before {
+                return;
+            }
+            last = now;
+        }
     }
 
     fn checks(&self) -> u64 {
@@ -324,7 +338,7 @@ impl Results {
         row("  of this in git processes", format!("{:.2}", 100.0 * idle.cpu.children / ti), "");
         row("  a poll, CPU ms", format!("{:.1}", poll * 1000.0), "");
         row("busy: Patchwork requests an hour", format!("{:.0}", busy.requests() / hours), "");
-        for (kind, count) in &busy.patchwork {
+        for (kind, count) in busy.patchwork.iter().filter(|(_, count)| **count > 0) {
             row(&format!("  {kind}"), format!("{:.0}", *count as f64 / hours), "");
         }
         row("busy: CPU, % of a core, scaled to real intervals", format!("{per_cent:.2}"), "aim < 5");
