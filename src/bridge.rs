@@ -4,7 +4,7 @@
 //! series; `look`, `freeze`, `apply`, `start`, `follow` and `post` are the steps. [`errands`] is what is done for many
 //! series at once: looking at the servers' newest, fetching trees, pushing, giving boxes, answering people.
 
-mod answer;
+pub mod answer;
 mod apply;
 pub mod decisions;
 pub mod errands;

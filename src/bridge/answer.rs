@@ -26,6 +26,7 @@ pub(super) async fn answer(site: &Arc<Site>) -> Result<(), StoreError> {
 fn asked(what: &What, who: &str) -> String {
     match what {
         What::Release => format!("{who} lets it run"),
+        What::Refuse { reason } if reason.is_empty() => format!("{who} refuses it"),
         What::Refuse { reason } => format!("{who} refuses it: {reason}"),
         What::Retest => format!("{who} wants it tested again"),
         What::Priority { priority } => format!("{who} gives it priority {priority}"),
@@ -47,18 +48,24 @@ fn obey(record: &mut Record, what: What, who: &str, now: Timestamp) -> Vec<Event
             let words = reason.clone();
             vec![record.enter(State::Declined { reason, cancel }, words, now)]
         }
+        // Nobody has read what is not there yet: a release is for what was held.
+        What::Release if !can_be_released(&record.state) => {
+            vec![Event::Noted { words: format!("nothing to release: it is {}", record.state.word()) }]
+        }
         What::Release => {
             record.released = true;
             match &record.state {
-                State::Held { .. } | State::Declined { cancel: None, .. } => {
-                    begin_again(record, "released", now)
-                }
                 State::Parked { .. } => again(record, now),
-                _ => vec![],
+                _ => begin_again(record, "released", now),
             }
         }
         What::Retest => again(record, now),
     }
+}
+
+/// Is there anything in this state that a release lets through?
+pub fn can_be_released(state: &State) -> bool {
+    matches!(state, State::Held { .. } | State::Declined { cancel: None, .. } | State::Parked { .. })
 }
 
 /// From the frozen text on, or from the very beginning where there is none.

@@ -126,6 +126,13 @@ impl Job {
                     }
                 }
             }
+            Placed::Unknown(bases) => {
+                let key = &record.key;
+                self.site
+                    .only_says(|| format!("{key}: apply it to {}, once they are fetched", bases.join(", ")));
+                record.due = None;
+                return Ok(Change::of(record, vec![]));
+            }
             Placed::Already(base) => {
                 let words = format!("{} holds the whole series", base.name);
                 record.enter(State::AlreadyApplied { base }, words, now)
@@ -152,8 +159,7 @@ impl Job {
         match policy::judge(&self.project.rules, subject) {
             Judgement::Run => None,
             Judgement::Hold(reasons) => {
-                let reasons: Vec<String> =
-                    reasons.iter().map(|reason| reason.sentence(&record.key)).collect();
+                let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
                 let words = reasons.join("; ");
                 Some(record.enter(State::Held { reasons }, words, now))
             }
@@ -255,6 +261,9 @@ impl Job {
             }
         }
         // A base that has not been fetched may be the one it fits.
+        if !unknown.is_empty() && self.site.dry.is_some() {
+            return Ok(Placed::Unknown(unknown));
+        }
         if !unknown.is_empty() {
             let what = format!("no base {} yet: it has not been fetched", unknown.join(", "));
             return Err(Failure { wide: true, ..ours(what) }.into());
@@ -335,9 +344,15 @@ impl Job {
 
 /// Where a series found its place.
 enum Placed {
-    On { base: Base, passed_over: Vec<Tried>, made: Box<Made> },
+    On {
+        base: Base,
+        passed_over: Vec<Tried>,
+        made: Box<Made>,
+    },
     Already(Base),
     Nowhere(Vec<Tried>),
+    /// In a dry run: these bases are not there to be tried.
+    Unknown(Vec<String>),
 }
 
 fn tried_on(base: Base, messages: &[Message], error: &ApplyError) -> Tried {

@@ -95,6 +95,14 @@ impl Ledger {
         }
     }
 
+    /// Does something with the store where nothing else runs any more.
+    ///
+    /// # Errors
+    /// What `work` gives.
+    pub fn now<T>(&self, work: impl FnOnce(&mut Store) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        work(&mut self.store.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Does something with the store, away from the threads that wait for the network.
     ///
     /// # Errors

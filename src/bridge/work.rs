@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::errands::note_trouble;
 use super::ledger::{Change, Stand};
 use super::site::{Site, StepError, ours};
 use super::{apply, follow, freeze, look, post, start};
@@ -76,10 +77,16 @@ async fn take(site: &Arc<Site>, record: Record, step: Step) -> Result<(), StoreE
     match result {
         Ok(change) => {
             opened(site, &record, step);
+            if is_githubs(step) {
+                note_trouble(site, "github", None).await?;
+            }
             site.ledger.commit(stand, change, Some(intent)).await?;
         }
         Err(StepError::Store(error)) => return Err(error),
         Err(StepError::Failed(failure)) => {
+            if failure.down && is_githubs(step) {
+                note_trouble(site, "github", Some(failure.what.clone())).await?;
+            }
             // The step may have saved something before it failed: that a run was asked for, above all.
             let mut record = site.ledger.get(&record.key).await?.unwrap_or(record);
             let now = site.clock.now();
@@ -94,6 +101,10 @@ async fn take(site: &Arc<Site>, record: Record, step: Step) -> Result<(), StoreE
         }
     }
     Ok(())
+}
+
+fn is_githubs(step: Step) -> bool {
+    matches!(step, Step::Start | Step::Follow | Step::Cancel)
 }
 
 /// The gate a step has to pass.

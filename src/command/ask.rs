@@ -6,16 +6,19 @@ use std::io::Write as _;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::bridge::{BridgeError, ConfigArg, end, load};
+use super::bridge::{BridgeError, ConfigArg, end};
+use super::{looking, which};
+use crate::bridge::answer::can_be_released;
+use crate::config::{self, Config};
 use crate::exit::Ending;
-use crate::listing::SeriesKey;
+use crate::record::State;
 use crate::store::{Request, Store, What};
 
 /// Arguments of `patchlift release` and `retest`.
 #[derive(Debug, Args)]
 pub struct AskArgs {
-    /// The series, as `patchlift status` shows it: SERVER/NUMBER
-    series: SeriesKey,
+    /// SERVER/NUMBER, a number, a Message-ID, or the address of a page
+    series: String,
     #[command(flatten)]
     config: ConfigArg,
 }
@@ -36,7 +39,7 @@ pub struct PriorityArgs {
     #[command(flatten)]
     ask: AskArgs,
     /// Higher is tested earlier; 0 is usual
-    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-100..=100))]
+    #[arg(allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-1000..=1000))]
     priority: i32,
 }
 
@@ -62,22 +65,45 @@ pub fn priority(args: &PriorityArgs) -> Ending {
 }
 
 fn ask(args: &AskArgs, what: What) -> Result<(), BridgeError> {
-    let config = load(&args.config)?;
+    let config = Config::look(&config::locate(args.config.config.as_deref())?)?;
     let store = Store::for_requests(&config.state_dir)?;
-    let Some(record) = store.get(&args.series)? else {
-        return Err(BridgeError::Asked(format!(
-            "there is no series {}: see `patchlift status --all` or `patchlift find MESSAGE-ID`",
-            args.series
-        )));
+    let meant = which::series(&args.series, &config, &store)?;
+    let [key] = &meant[..] else {
+        let which = patchlift_report::clean::line(&args.series, 200);
+        return Err(BridgeError::Asked(if meant.is_empty() {
+            format!("there is no series {which}: see `patchlift status --all` or `patchlift find MESSAGE-ID`")
+        } else {
+            let keys: Vec<String> = meant.iter().map(ToString::to_string).collect();
+            format!("{which} may mean {}: say which", keys.join(" or "))
+        }));
     };
-    store.ask(&Request { key: args.series.clone(), what, who: who(), at: Timestamp::now() })?;
+    let Some(record) = store.get(key)? else { return Ok(()) };
+    let nothing = follows_nothing(&record.state, &what);
+    store.ask(&Request { key: key.clone(), what, who: who(), at: Timestamp::now() })?;
     let title = record.text.map_or_else(|| record.listing.name.unwrap_or_default(), |text| text.title);
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "noted for {} ({})", args.series, patchlift_report::clean::line(&title, 100))?;
-    if store.heartbeat()?.is_none() {
-        writeln!(out, "no bridge is running: it is done when one starts")?;
+    let title = patchlift_report::clean::line(&title, 100);
+    let running = store.heartbeat()?.is_some();
+    let print = || {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "noted for {key} ({title})")?;
+        if nothing {
+            writeln!(out, "it is {}: nothing will follow", record.state.word())?;
+        } else if !running {
+            writeln!(out, "no bridge is running: it is done when one starts")?;
+        }
+        Ok(())
+    };
+    looking::printed(print())
+}
+
+/// Will the bridge do nothing about it?
+fn follows_nothing(state: &State, what: &What) -> bool {
+    match what {
+        What::Release => !can_be_released(state),
+        What::Refuse { .. } => matches!(state, State::Declined { .. }),
+        What::Retest => state.run().is_some() && !state.is_final(),
+        What::Priority { .. } => false,
     }
-    Ok(())
 }
 
 /// Who asks, for the history.

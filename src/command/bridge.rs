@@ -74,6 +74,9 @@ pub enum BridgeError {
     /// The output.
     #[error("the output cannot be written")]
     Output(#[from] std::io::Error),
+    /// Something that is needed does not answer; what could be done is done.
+    #[error("not everything could be reached: {0}")]
+    Unreached(String),
     /// Not something that was asked for.
     #[error("{0}")]
     Asked(String),
@@ -94,6 +97,8 @@ impl BridgeError {
 /// Prints an error once, with all that lies below it.
 pub(super) fn end(result: Result<(), BridgeError>) -> Ending {
     match result {
+        // Who closes the pipe has seen enough.
+        Err(BridgeError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => Ending::Done,
         Ok(()) => Ending::Done,
         Err(error) => {
             let lines = match &error {
@@ -136,8 +141,23 @@ pub fn once(args: &OnceArgs) -> Ending {
     end(load(&args.config).and_then(|config| {
         let options = Options { record: args.record.clone(), dry: args.dry_run, ..Options::default() };
         let (opened, _) = drive(config, options, Until::Idle, None)?;
-        say_what_would_be_done(&opened)
+        say_what_would_be_done(&opened)?;
+        troubles(&opened)
     }))
+}
+
+/// A timer that runs the bridge once has to see that a far side was down.
+fn troubles(opened: &Opened) -> Result<(), BridgeError> {
+    let (servers, trees) = opened.site.ledger.now(|store| Ok((store.server_troubles()?, store.trees()?)))?;
+    let known = |name: &str| name == "mirror" || name == "github" || opened.site.servers.contains_key(name);
+    let servers = servers.into_iter().filter(|trouble| known(&trouble.server));
+    let servers = servers.map(|trouble| format!("{}: {}", trouble.server, trouble.what));
+    let configured = |name: &str| opened.site.config.trees.iter().any(|tree| tree.name == name);
+    let trees = trees.into_iter().filter(|state| configured(&state.tree));
+    let trees =
+        trees.filter_map(|state| Some(format!("{}/{}: {}", state.tree, state.branch, state.trouble?.0)));
+    let all: Vec<String> = servers.chain(trees).collect();
+    if all.is_empty() { Ok(()) } else { Err(BridgeError::Unreached(all.join("; "))) }
 }
 
 /// In a dry run: what would have been done.

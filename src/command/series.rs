@@ -20,7 +20,7 @@ pub fn run(args: &SeriesArgs) -> Ending {
     let text = args.input.mbox.to_string_lossy();
     let is_file = text == "-" || args.input.mbox.exists() || args.repo.is_some();
     if !is_file && names_a_series(&text) {
-        return end(one_series::run(&text, args));
+        return one_series::run(&text, args).unwrap_or_else(|error| end(Err(error)));
     }
     match mailbox_args(args) {
         Ok(apply) => screen::end(series(args, &apply), args.input.json),

@@ -99,7 +99,10 @@ fn conflict(tried: &[Tried]) -> String {
         let file = tried.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
         format!("{}: {patch}{file}{}", tried.base.name, tried.reason)
     };
-    tried.iter().map(one).collect::<Vec<_>>().join("; ")
+    let Some((first, others)) = tried.split_first() else { return String::new() };
+    let others: Vec<&str> = others.iter().map(|tried| tried.base.name.as_str()).collect();
+    let others = if others.is_empty() { String::new() } else { format!("; nor on {}", others.join(", ")) };
+    one(first) + &others
 }
 
 fn queued(place: &Place, now: Timestamp) -> String {

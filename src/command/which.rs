@@ -52,7 +52,10 @@ pub(super) fn meant(text: &str, config: &Config) -> Meant {
         let bare = text.trim_start_matches('<').trim_end_matches('>');
         return Meant { msgids: vec![bare.to_owned()], ..Meant::default() };
     };
-    let here = servers().filter(|server| server.url.host_str() == url.host_str());
+    // Pages behind a TLS proxy are told with http.
+    let port = |url: &Url| url.port().unwrap_or_default();
+    let same = |of: &Url| of.host_str() == url.host_str() && port(of) == port(&url);
+    let here = servers().filter(|server| same(&server.url));
     let keys = series_number(&url).map(|id| here.map(|server| key(&server.name, id)).collect());
     Meant { keys: keys.unwrap_or_default(), msgids: msgids(&url) }
 }

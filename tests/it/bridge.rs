@@ -126,7 +126,9 @@ fn people_release_refuse_and_order() {
     let bridge = story.lab.start(None);
     let held = story.becomes(&bridge, 1, "held");
     story.becomes(&bridge, 2, "held");
-    assert!(format!("{:?}", held.state).contains("patchlift release fake/1"), "{:?}", held.state);
+    assert!(format!("{:?}", held.state).contains("stranger@example.net"), "{:?}", held.state);
+    let status = story.run("status", &[]);
+    assert!(status.stdout.contains("(patchlift release fake/1)"), "{}", status.stdout);
     let released = story.run("release", &["fake/1"]);
     assert_eq!((released.code, released.stdout.as_str()), (0, "noted for fake/1 (from a stranger)\n"));
     story.becomes(&bridge, 1, "passed");
@@ -186,7 +188,7 @@ fn a_series_is_taken_by_its_message_id_or_its_page() {
     let story = Story::of(&[change("a", "fix a", 1), change("b", "fix b", 2)]);
     let page = format!(
         "{}project/{LIST}/list/?series=2",
-        story.lab.patchwork.url().trim_end_matches('/').to_owned() + "/"
+        format_args!("http://{}/", story.lab.patchwork_door.address())
     );
     for (named, id) in [("<a-1@example.com>", 1), (page.as_str(), 2)] {
         let named = named.replace("<a-1@example.com>", &msgid(&story, 1));

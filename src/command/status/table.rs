@@ -157,5 +157,7 @@ fn counts(out: &mut impl Write, view: &View) -> io::Result<()> {
     if words.is_empty() {
         return writeln!(out, "no series has been seen yet");
     }
-    writeln!(out, "{DIM}in all: {}{DIM:#}", words.join(", "))
+    let stored: u64 = view.counts.values().sum();
+    let hint = if stored > view.series.len() as u64 { "; patchlift status --all shows all" } else { "" };
+    writeln!(out, "{DIM}in all: {}{hint}{DIM:#}", words.join(", "))
 }
