@@ -1,6 +1,6 @@
 //! The loop: observe, decide, save, act, save. One series that fails never stops another.
 //!
-//! In reading order: [`ledger`] is the store as tasks use it, [`site`] what they share, [`work`] takes one step of one
+//! In reading order: [`ledger`] is the store as tasks use it, [`site`] what they share, `work` takes one step of one
 //! series; `look`, `freeze`, `apply`, `start`, `follow` and `post` are the steps. [`errands`] is what is done for many
 //! series at once: looking at the servers' newest, fetching trees, pushing, giving boxes, answering people.
 

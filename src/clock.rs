@@ -37,15 +37,32 @@ impl Clock {
 
     /// Waits until `then`; at once where the clock is a replayed one.
     pub async fn wait_until(&self, then: Timestamp) {
+        // Rounded up: a clock that shows whole milliseconds would otherwise stand just before `then` for ever.
+        let whole = then.as_millisecond();
+        let then = whole + i64::from(then.as_nanosecond() > i128::from(whole) * 1_000_000);
         match self {
             Self::System => {
-                let millis = then.as_millisecond().saturating_sub(self.now().as_millisecond());
+                let millis = then.saturating_sub(self.now().as_millisecond());
                 tokio::time::sleep(Duration::from_millis(u64::try_from(millis).unwrap_or(0))).await;
             }
             Self::Replayed(millis) => {
-                millis.fetch_max(then.as_millisecond(), Ordering::SeqCst);
+                millis.fetch_max(then, Ordering::SeqCst);
                 tokio::task::yield_now().await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_replayed_clock_arrives_where_it_is_waited_for() {
+        let clock = Clock::replayed(Timestamp::UNIX_EPOCH);
+        let then = Timestamp::from_nanosecond(5_000_001).unwrap();
+        clock.wait_until(then).await;
+        assert!(clock.now() >= then);
+        assert_eq!(clock.now().as_millisecond(), 6);
     }
 }

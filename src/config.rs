@@ -1,8 +1,8 @@
 //! `patchlift.toml`: what is written, checked.
 //!
-//! `patchlift.example.toml` explains every key. In reading order: [`keys`] has all their names, [`reader`] reads tables
-//! and goes on after a problem, [`sections`] and [`project`] say what each table means, [`units`], [`address`] and
-//! [`secret`] what values mean, [`locate`] which file it is.
+//! `patchlift.example.toml` explains every key. In reading order: `keys` has all their names, `reader` reads tables
+//! and goes on after a problem, `sections` and `project` say what each table means, `units`, `address` and
+//! `secret` what values mean, [`locate`] which file it is.
 
 mod address;
 mod error;

@@ -19,9 +19,9 @@ pub enum Ending {
 /// The table as `--help` shows it.
 pub const HELP: &str = "\
 Exit codes:
-  0  applied
-  1  our own fault: disk, repository, configuration
-  2  bad input: not a whole series, not a mailbox, or no such file, base or repository
+  0  done; of a series: applied
+  1  our own fault: disk, repository, or something that is needed does not answer
+  2  bad input: a mistake in the configuration, no whole series, no mailbox, or no such series, file, base or repository
   3  conflict: a patch does not apply
   4  already applied: the base holds the whole series, no commit was made";
 

@@ -39,12 +39,23 @@ fn replay(args: &ReplayArgs) -> Result<(), BridgeError> {
         |error: &dyn std::fmt::Display| BridgeError::Asked(format!("{}: {error}", args.dir.display()));
     let recording = Recording::open(&args.dir).map_err(|error| asked(&crate::bridge::site::chain(&error)))?;
     let was = decisions::read(&args.dir).map_err(|error| asked(&error))?;
+    if recording.skipped() > 0 {
+        let lines = recording.skipped();
+        tracing::warn!("{lines} lines of the recording cannot be read and are left out");
+    }
     let last = recording.exchanges().last().map(|exchange| exchange.at);
     let Some(last) = last else { return Err(asked(&"nothing is recorded there")) };
     let exchanges = recording.exchanges().len();
     let waits = config.servers.iter().map(|server| server.poll + server.settle).max().unwrap_or_default();
     let options = Options { replay: Some(recording), ..Options::default() };
     let (opened, _) = drive(config, options, Until::Clock(last + waits * WAITS_AFTER_THE_END), None)?;
+    let trees = &opened.site.config.trees;
+    let bases = trees.iter().flat_map(|tree| tree.branches.iter().map(|branch| tree.base(branch)));
+    let missing: Vec<String> = bases.filter(|base| opened.site.trees.resolve(base).is_none()).collect();
+    if !missing.is_empty() {
+        let what = "not fetched in state_dir, without which nothing can be applied";
+        return Err(BridgeError::Asked(format!("{}: {what}", missing.join(", "))));
+    }
     let folder = opened.temporary().unwrap_or(&args.dir);
     let now = decisions::read(folder).map_err(|error| asked(&error))?;
     let differ = decisions::differences(&was, &now);
