@@ -10,8 +10,9 @@ use serde_json::Value;
 use crate::git_repo::GitRepo;
 use crate::kill::lab::Lab;
 use crate::kill::mails::{KNOWN, Posting, by_hand, file, upstream};
-use crate::kill::scenario::{End, LIST, Scenario, Sent};
+use crate::kill::scenario::{End, LIST, OTHER_LIST, Scenario, Sent};
 use crate::run::{Ran, arg, patchlift};
+use crate::world::patchwork::{FakePatchwork, SeenCheck};
 use crate::world::process::{Bridge, within};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -273,4 +274,39 @@ fn an_extra_patch_makes_a_new_revision() {
     assert_eq!(story.lab.github.model().runs.len(), 2);
     let posted = story.lab.patchwork.checks_of(3);
     assert!(posted.iter().any(|check| check.state == "success"), "{posted:?}");
+}
+
+#[test]
+fn the_same_mails_on_two_servers_run_once_and_are_told_on_both() {
+    let story = Story::of(&[change("a", "fix a", 1)]);
+    let other = FakePatchwork::start();
+    other.has_project(OTHER_LIST);
+    other.has_user("bot", "bot@example.com", "9876543210987654321098765432109876543210");
+    other.lets_maintain("bot", OTHER_LIST);
+    story.lab.keep_secret("other-token", "9876543210987654321098765432109876543210");
+    let config = std::fs::read_to_string(story.lab.config()).unwrap();
+    let server = format!(
+        "[[server]]\nname = \"other\"\nurl = \"{}\"\ntoken = {{ file = \"other-token\" }}\npoll = \"200 ms\"\n\
+         settle = \"100 ms\"\n[[server.project]]\nname = \"{OTHER_LIST}\"\nlabels = [\"power8\"]\n\
+         [server.project.policy]\nlisted = [\"known@example.com\"]\n",
+        other.url()
+    );
+    std::fs::write(story.lab.config(), config + &server).unwrap();
+    let bridge = story.lab.start(None);
+    story.becomes(&bridge, 1, "passed");
+    // The second list gets them later, when there is a verdict already.
+    for mail in &story.mails {
+        other.receives(OTHER_LIST, mail);
+    }
+    let said = |checks: Vec<SeenCheck>| {
+        checks.iter().any(|check| check.state == "success" && check.context == "patchlift-kvm")
+    };
+    let told = within(SOON, || said(other.checks_of(1)).then_some(()));
+    assert!(told.is_some(), "{:?}\n{}", other.checks_of(1), bridge.said());
+    assert!(said(story.lab.patchwork.checks_of(1)));
+    let description = other.checks_of(1).pop().unwrap().description;
+    assert!(description.ends_with(&format!("(the same mails as series 1 of {LIST})")), "{description}");
+    assert_eq!(story.lab.github.model().runs.len(), 1);
+    let tokens: Vec<_> = other.takes_requests().into_iter().filter_map(|asked| asked.authorization).collect();
+    assert!(tokens.iter().all(|token| token.contains("9876543210")), "each server gets its own token only");
 }

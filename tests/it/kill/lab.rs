@@ -135,7 +135,7 @@ impl Lab {
     }
 
     /// A file that nobody else reads.
-    fn keep_secret(&self, name: &str, secret: &str) {
+    pub(crate) fn keep_secret(&self, name: &str, secret: &str) {
         std::fs::write(self.path(name), secret).unwrap();
         std::fs::set_permissions(self.path(name), std::fs::Permissions::from_mode(0o600)).unwrap();
     }
