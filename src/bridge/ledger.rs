@@ -210,7 +210,7 @@ pub(super) fn readable(store: &Store, key: &SeriesKey) -> Result<Option<Record>,
 }
 
 /// Series and what happened to them.
-type Changed = Vec<(Record, Vec<Event>)>;
+pub(super) type Changed = Vec<(Record, Vec<Event>)>;
 
 /// What happened to which series.
 type Told = Vec<(SeriesKey, Vec<Event>)>;
@@ -223,7 +223,8 @@ fn moments(events: &[Event], at: Timestamp) -> Vec<Moment> {
     events.iter().map(|event| Moment { at, event: event.clone() }).collect()
 }
 
-fn save(
+/// Saves all of it in one transaction.
+pub(super) fn save(
     store: &mut Store,
     changed: &Changed,
     answers: Option<RequestId>,
@@ -296,7 +297,7 @@ fn commit(
 }
 
 /// What a series says, its followers say.
-fn wake_followers(
+pub(super) fn wake_followers(
     store: &Store,
     before: &Record,
     after: &Record,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::ledger::Change;
+use super::ledger::{Change, save, wake_followers};
 use super::site::{Site, StepError, patience};
 use crate::config::Server;
 use crate::intake::{self, Completeness};
@@ -212,7 +212,9 @@ fn observe(
     if record == before {
         return Ok(vec![]);
     }
-    let moments: Vec<_> = events.iter().map(|event| Moment { at: now, event: event.clone() }).collect();
-    store.save(&Save::of(&record, &moments))?;
+    let mut changed = Vec::new();
+    wake_followers(store, &before, &record, &mut changed, now)?;
+    changed.push((record, events.clone()));
+    save(store, &changed, None, now)?;
     Ok(events)
 }
