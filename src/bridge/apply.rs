@@ -5,7 +5,7 @@ use std::sync::Arc;
 use git2::Oid;
 use jiff::Timestamp;
 
-use super::ledger::{Change, readable};
+use super::ledger::{Change, depends_on, readable};
 use super::site::{Site, StepError, chain, ours};
 use crate::apply::objects::Objects;
 use crate::apply::{self as applier, Applied as Made, ApplyError, Committer, Settings, pack};
@@ -85,7 +85,7 @@ async fn dependencies(site: &Site, record: &Record) -> Result<Vec<Candidate>, St
             }
             // Without it a conflict would be held against this one.
             None if !other.state.is_final() => {
-                let what = format!("it depends on {}, which is {}", other.key, other.state.word());
+                let what = depends_on(&other.key) + other.state.word();
                 return Err(Failure { wide: true, ..ours(what) }.into());
             }
             None => {}

@@ -324,6 +324,35 @@ pub(super) fn wake_followers(
         };
         others.push((follower, events));
     }
+    wake_dependents(store, after, others, now)
+}
+
+/// Why a series is not applied yet that needs another one.
+pub(super) fn depends_on(key: &SeriesKey) -> String {
+    format!("it depends on {key}, which is ")
+}
+
+/// Series that wait for this one look whether they can be applied now.
+fn wake_dependents(
+    store: &Store,
+    needed: &Record,
+    others: &mut Changed,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    if needed.state.applied().is_none() && !needed.state.is_final() {
+        return Ok(());
+    }
+    let why = depends_on(&needed.key);
+    for mut waiting in store.in_state(&["ready"])? {
+        let waits = waiting.trouble.as_ref().is_some_and(|trouble| trouble.what.starts_with(&why));
+        if waits
+            && waiting.due.is_some_and(|due| due > now)
+            && others.iter().all(|(other, _)| other.key != waiting.key)
+        {
+            waiting.due = Some(now);
+            others.push((waiting, vec![]));
+        }
+    }
     Ok(())
 }
 

@@ -310,3 +310,29 @@ fn the_same_mails_on_two_servers_run_once_and_are_told_on_both() {
     let tokens: Vec<_> = other.takes_requests().into_iter().filter_map(|asked| asked.authorization).collect();
     assert!(tokens.iter().all(|token| token.contains("9876543210")), "each server gets its own token only");
 }
+
+#[test]
+fn a_series_waits_for_the_one_it_depends_on() {
+    let story = Story::of(&[]);
+    let diff = |old: &str, new: &str, note: &str| {
+        format!(
+            "{note}---\ndiff --git a/f1.c b/f1.c\n--- a/f1.c\n+++ b/f1.c\n@@ -1,4 +1,4 @@\n-{old}\n+{new}\n f1 line 2\n f1 line 3\n f1 line 4\n"
+        )
+    };
+    let send = |id: &str, subject: &str, text: &str| {
+        story.lab.receives(&[Sent { project: LIST, mail: by_hand(id, KNOWN, subject, text) }]);
+    };
+    // The second patch of the first series comes later; the second series needs both.
+    send("need-1", "[PATCH 1/2] first", &diff("f1 line 1", "one", ""));
+    send("wants-1", "[PATCH] third", &diff("two", "three", "Depends-on: <need-1@example.com>\n"));
+    let bridge = story.lab.start(None);
+    story.becomes(&bridge, 1, "incomplete");
+    let waits = within(SOON, || story.record(2).filter(|record| record.trouble.is_some())).expect("it waits");
+    assert_eq!(waits.trouble.unwrap().what, "it depends on fake/1, which is incomplete");
+    let second = by_hand("need-2", KNOWN, "[PATCH 2/2] second", &diff("one", "two", ""));
+    let threaded = [b"In-Reply-To: <need-1@example.com>\n".to_vec(), second].concat();
+    story.lab.receives(&[Sent { project: LIST, mail: threaded }]);
+    let done = story.becomes(&bridge, 2, "passed");
+    assert_eq!(done.state.applied().unwrap().base.name, "series fake/1");
+    story.becomes(&bridge, 1, "passed");
+}
