@@ -76,6 +76,13 @@ pub struct Trouble {
     pub last: Timestamp,
 }
 
+impl Trouble {
+    /// How many failures in a row, for whatever reason. 0: nothing failed, it is only said what is missing.
+    pub fn in_a_row(&self) -> u32 {
+        self.times.saturating_add(self.outages)
+    }
+}
+
 /// Whose fault a failure is. Nothing but [`Whose::Series`] is ever posted as `fail`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -88,17 +88,16 @@ fn settle(outside: &Outside, change: &mut Change, trouble: Option<Failure>, aske
         record.unposted = None;
         return;
     };
-    let before = record.unposted.as_ref().map_or((0, 0), |trouble| (trouble.times, trouble.outages));
-    let (times, outages) = if failure.wide { (before.0, before.1 + 1) } else { (before.0 + 1, before.1) };
-    let mut until = now + backoff::after(times + outages, failure.retry_after);
+    let unposted = Trouble::after(record.unposted.as_ref(), &failure, now);
+    let mut until = now + backoff::after(unposted.in_a_row(), failure.retry_after);
     if failure.down {
         until = until.max(outside.gate.failed(failure.retry_after, now));
     }
     tracing::warn!(series = %record.key, "posting its checks: {}", failure.what);
-    record.publish_at = (times < TRIES).then_some(until);
+    record.publish_at = (unposted.times < TRIES).then_some(until);
+    record.unposted = Some(unposted);
     let (whose, what) = (failure.whose, failure.what);
-    change.events.push(Event::Failed { step: STEP.to_owned(), whose, what: what.clone() });
-    record.unposted = Some(Trouble { whose, what, times, outages, last: now });
+    change.events.push(Event::Failed { step: STEP.to_owned(), whose, what });
 }
 
 /// What is owed on which patches.

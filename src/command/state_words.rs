@@ -117,11 +117,12 @@ fn queued(place: &Place, now: Timestamp) -> String {
 /// What keeps its next step or its checks from being done; `None` where all goes well.
 pub(super) fn trouble(record: &Record, now: Timestamp) -> Option<String> {
     // A series that is not whole says there what is missing: that is no failure.
-    let step = record.trouble.as_ref().filter(|trouble| trouble.times > 0);
+    let step = record.trouble.as_ref().filter(|trouble| trouble.in_a_row() > 0);
     let told =
         [(step, ""), (record.unposted.as_ref(), "its checks: ")].into_iter().filter_map(|(trouble, of)| {
             let trouble = trouble?;
-            let times = if trouble.times > 1 { format!(", {} times", trouble.times) } else { String::new() };
+            let times = trouble.in_a_row();
+            let times = if times > 1 { format!(", {times} times") } else { String::new() };
             Some(format!("{of}{} ({} ago{times})", clean::line(&trouble.what, MAX), age(trouble.last, now)))
         });
     let told: Vec<String> = told.collect();

@@ -108,18 +108,15 @@ impl Record {
 
     /// Notes that a step failed; it is tried again later, or the series is parked.
     pub fn fail(&mut self, step: &str, failure: &Failure, now: Timestamp) -> Vec<Event> {
-        let (before, outages) =
-            self.trouble.as_ref().map_or((0, 0), |trouble| (trouble.times, trouble.outages));
-        // What fails for everybody says nothing about this series.
-        let (times, outages) = if failure.wide { (before, outages + 1) } else { (before + 1, outages) };
-        let what = failure.what.clone();
+        let trouble = Trouble::after(self.trouble.as_ref(), failure, now);
+        let (times, what) = (trouble.times, &failure.what);
         let failed = Event::Failed { step: step.to_owned(), whose: failure.whose, what: what.clone() };
         if !failure.wide && (times >= ANY_LIMIT || (failure.lasting && times >= LASTING_LIMIT)) {
             let reason = format!("{step} failed {times} times: {what}");
             return vec![failed, self.park(reason, now)];
         }
-        self.trouble = Some(Trouble { whose: failure.whose, what, times, outages, last: now });
-        self.due = Some(now + backoff::after(times + outages, failure.retry_after));
+        self.due = Some(now + backoff::after(trouble.in_a_row(), failure.retry_after));
+        self.trouble = Some(trouble);
         vec![failed]
     }
 
@@ -287,6 +284,16 @@ pub struct Failure {
     pub down: bool,
     /// What the other side asked for.
     pub retry_after: Option<Duration>,
+}
+
+impl Trouble {
+    /// One failure more, after those before it. What fails for everybody says nothing about this series, and is counted
+    /// apart.
+    pub fn after(before: Option<&Self>, failure: &Failure, now: Timestamp) -> Self {
+        let (times, outages) = before.map_or((0, 0), |before| (before.times, before.outages));
+        let (times, outages) = if failure.wide { (times, outages + 1) } else { (times + 1, outages) };
+        Self { whose: failure.whose, what: failure.what.clone(), times, outages, last: now }
+    }
 }
 
 #[cfg(test)]

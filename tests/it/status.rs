@@ -111,6 +111,17 @@ fn busy_site() -> Site {
 }
 
 #[test]
+fn what_fails_for_everybody_is_shown_with_the_series_that_waits_for_it() {
+    let mut site = site();
+    let mut waits = stands(9, State::Ready, Some(at(1)));
+    let what = "it depends on ozlabs/8, which is held".to_owned();
+    waits.trouble = Some(Trouble { whose: Whose::Infrastructure, what, times: 0, outages: 2, last: at(2) });
+    site.has(&waits);
+    let text = site.says(&["status"]);
+    assert!(text.contains("it depends on ozlabs/8, which is held (") && text.contains("2 times"), "{text}");
+}
+
+#[test]
 fn status_shows_what_runs_waits_and_needs_a_person() {
     let text = busy_site().says(&["status"]);
     for parts in [
