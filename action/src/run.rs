@@ -176,12 +176,7 @@ impl From<PowerError> for Failure {
 
 /// An error and its causes on one line.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
+    let text = patchlift_report::clean::with_causes(error);
     text.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 

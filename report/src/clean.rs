@@ -65,6 +65,18 @@ pub fn web_url(url: &str) -> Option<&str> {
     (web && plain && url.len() <= 2000 && url.len() > "https://".len()).then_some(url)
 }
 
+/// An error and all that lies below it, joined by colons. Neither bounded nor cleaned.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 /// The first twelve digits of a commit or a build id, the length kernel mails use.
 pub fn short_hex(id: &str) -> String {
     line(id, 40).chars().take(12).collect()

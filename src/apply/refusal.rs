@@ -163,14 +163,7 @@ impl Refusal {
 
     /// The reason and what lies below it, in one line.
     pub fn reason_shown(&self) -> String {
-        let mut text = self.reason.to_string();
-        let mut source = std::error::Error::source(&self.reason);
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        text
+        patchlift_report::clean::with_causes(&self.reason)
     }
 }
 

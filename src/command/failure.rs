@@ -111,13 +111,7 @@ impl Failure {
 
     /// The error and everything below it, in one line without control characters.
     pub fn line(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
+        let text = patchlift_report::clean::with_causes(self);
         crate::bytes::shown(text.replace('\n', " ").as_bytes(), 1000)
     }
 }

@@ -235,14 +235,8 @@ fn wait(text: &str, clock: &Clock) -> Option<Duration> {
 }
 
 /// An error and all its causes in one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    shown(words.as_bytes(), 500)
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    shown(patchlift_report::clean::with_causes(error).as_bytes(), 500)
 }
 
 #[cfg(test)]
