@@ -113,3 +113,31 @@ pub struct Listing {
     /// Its page for people.
     pub web_url: Option<String>,
 }
+
+#[cfg(test)]
+impl Listing {
+    /// A whole series of these patches: number, and name as the server writes it.
+    pub(crate) fn sample(patches: &[(u64, &str)]) -> Self {
+        let patch = |(id, name): &(u64, &str)| ListedPatch {
+            id: *id,
+            msgid: format!("{id}@x"),
+            name: (*name).to_owned(),
+            web_url: None,
+        };
+        let total = u32::try_from(patches.len()).unwrap_or(u32::MAX);
+        Self {
+            id: 1,
+            project: "p".to_owned(),
+            name: None,
+            date: "2026-11-20T02:00:00".to_owned(),
+            submitter: Submitter { name: "A".to_owned(), email: "a@x".to_owned() },
+            version: 1,
+            total,
+            received_total: total,
+            received_all: true,
+            cover: None,
+            patches: patches.iter().map(patch).collect(),
+            web_url: None,
+        }
+    }
+}

@@ -184,30 +184,12 @@ fn quoted(patch: &ListedPatch) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listing::Submitter;
 
     fn listing(version: u32, total: u32, names: &[&str]) -> Listing {
-        let patch = |(id, name): (usize, &&str)| ListedPatch {
-            id: id as u64 + 1,
-            msgid: format!("{id}@x"),
-            name: (*name).to_owned(),
-            web_url: None,
-        };
-        let received = u32::try_from(names.len()).unwrap();
-        Listing {
-            id: 1,
-            project: "p".to_owned(),
-            name: None,
-            date: String::new(),
-            submitter: Submitter { name: String::new(), email: String::new() },
-            version,
-            total,
-            received_total: received,
-            received_all: received >= total,
-            cover: None,
-            patches: in_order(names.iter().enumerate().map(patch).collect()),
-            web_url: None,
-        }
+        let named: Vec<_> = (1..).zip(names.iter().copied()).collect();
+        let all = Listing::sample(&named);
+        let received_all = all.received_total >= total;
+        Listing { version, total, received_all, patches: in_order(all.patches.clone()), ..all }
     }
 
     #[test]

@@ -299,7 +299,7 @@ impl Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::listing::{ListedPatch, SeriesKey, Submitter};
+    use crate::listing::SeriesKey;
 
     const PATIENCE: Patience = Patience {
         poll: Duration::from_secs(60),
@@ -308,26 +308,9 @@ mod tests {
     };
 
     fn listing(patches: &[u64]) -> Listing {
-        let patch = |id: &u64| ListedPatch {
-            id: *id,
-            msgid: format!("{id}@x"),
-            name: format!("[{id}/3] x"),
-            web_url: None,
-        };
-        Listing {
-            id: 7,
-            project: "p".into(),
-            name: None,
-            date: "2026-11-20T02:00:00".into(),
-            submitter: Submitter { name: "A".into(), email: "a@x".into() },
-            version: 1,
-            total: 3,
-            received_total: u32::try_from(patches.len()).unwrap(),
-            received_all: patches.len() >= 3,
-            cover: None,
-            patches: patches.iter().map(patch).collect(),
-            web_url: None,
-        }
+        let names: Vec<String> = patches.iter().map(|id| format!("[{id}/3] x")).collect();
+        let named: Vec<_> = patches.iter().copied().zip(names.iter().map(String::as_str)).collect();
+        Listing { id: 7, total: 3, received_all: patches.len() >= 3, ..Listing::sample(&named) }
     }
 
     fn at(seconds: i64) -> Timestamp {

@@ -85,25 +85,11 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::listing::{ListedPatch, Listing, SeriesKey, Submitter};
+    use crate::listing::{Listing, SeriesKey};
     use crate::record::Text;
 
     fn series(id: u64, version: u32, title: &str, patch_id: &str, path: &str) -> Record {
-        let patch = ListedPatch { id, msgid: format!("{id}@x"), name: "[1/1] x".into(), web_url: None };
-        let listing = Listing {
-            id,
-            project: "p".into(),
-            name: None,
-            date: String::new(),
-            submitter: Submitter { name: String::new(), email: "a@x".into() },
-            version,
-            total: 1,
-            received_total: 1,
-            received_all: true,
-            cover: None,
-            patches: vec![patch],
-            web_url: None,
-        };
+        let listing = Listing { id, version, ..Listing::sample(&[(id, "[1/1] x")]) };
         let mut record = Record::new(SeriesKey { server: "s".into(), id }, listing, Timestamp::UNIX_EPOCH);
         record.text = Some(Text {
             digest: String::new(),

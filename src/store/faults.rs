@@ -1,24 +1,11 @@
 //! Faults that only the connection itself can bring about.
 
 use super::*;
-use crate::listing::{Listing, SeriesKey, Submitter};
+use crate::listing::{Listing, SeriesKey};
 use crate::record::Record;
 
 fn record(id: u64) -> Record {
-    let listing = Listing {
-        id,
-        project: "p".to_owned(),
-        name: None,
-        date: String::new(),
-        submitter: Submitter { name: String::new(), email: "a@b".to_owned() },
-        version: 1,
-        total: 1,
-        received_total: 1,
-        received_all: true,
-        cover: None,
-        patches: Vec::new(),
-        web_url: None,
-    };
+    let listing = Listing { id, ..Listing::sample(&[]) };
     Record::new(SeriesKey { server: "s".to_owned(), id }, listing, time(0))
 }
 

@@ -1,30 +1,11 @@
 use super::*;
-use crate::listing::{ListedPatch, Submitter};
 
 const DIFF: &str = "---\n\ndiff --git a/f b/f\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\n";
 
 fn listing(ids: &[u64]) -> Listing {
-    let total = u32::try_from(ids.len()).unwrap();
-    let patch = |(at, id): (usize, &u64)| ListedPatch {
-        id: *id,
-        msgid: format!("{id}@x"),
-        name: format!("[{}/{total}] a", at + 1),
-        web_url: None,
-    };
-    Listing {
-        id: 1,
-        project: "p".to_owned(),
-        name: None,
-        date: String::new(),
-        submitter: Submitter { name: String::new(), email: String::new() },
-        version: 1,
-        total,
-        received_total: total,
-        received_all: true,
-        cover: None,
-        patches: ids.iter().enumerate().map(patch).collect(),
-        web_url: None,
-    }
+    let names: Vec<String> = (1..=ids.len()).map(|at| format!("[{at}/{}] a", ids.len())).collect();
+    let named: Vec<_> = ids.iter().copied().zip(names.iter().map(String::as_str)).collect();
+    Listing::sample(&named)
 }
 
 /// A mail as the server writes it.
