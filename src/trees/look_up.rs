@@ -20,24 +20,19 @@ impl Repository {
         self.look().refname_to_id(&format!("refs/trees/{base}")).ok()
     }
 
-    /// The commit that is meant by a `base-commit:` line, if it is known here and part of a fetched branch or of a
-    /// series' branch that was made here. The id of an annotated tag means the tag's commit, as some tools write it.
+    /// The commit that is meant by a `base-commit:` line, if it is known here and part of a fetched branch: a series
+    /// that policy keeps from running is nobody's base. The id of an annotated tag means the tag's commit, as some
+    /// tools write it.
     ///
     /// The deeper in the history, the longer it takes: 50 000 commits below the tip a third of a second, in a debug
     /// build. Asked again it answers at once.
-    pub fn holds(&self, id: &str) -> Option<Oid> {
-        if id.len() != 40 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return None;
-        }
+    pub fn upstream_holds(&self, id: &str) -> Option<Oid> {
         let known = self.held().get(id).copied();
         if known.is_some() {
             return known;
         }
-        // A handle of its own: nobody waits for this one.
-        let repository = self.objects().ok()?;
-        let object = repository.find_object(Oid::from_str(id).ok()?, None).ok()?;
-        let commit = object.peel(ObjectType::Commit).ok()?.id();
-        let found = is_part_of_a_branch(&repository, commit).unwrap_or(false);
+        let (repository, commit) = self.commit_of(id)?;
+        let found = is_upstream(&repository, commit).unwrap_or(false);
         if found {
             let mut held = self.held();
             held.insert(id.to_owned(), commit);
@@ -48,13 +43,24 @@ impl Repository {
         found.then_some(commit)
     }
 
-    /// [`Repository::holds`], but only what upstream has: a series that policy keeps from running is nobody's base.
-    pub fn upstream_holds(&self, id: &str) -> Option<Oid> {
+    /// [`Repository::upstream_holds`], or a commit of a series' branch that was made here.
+    pub fn holds(&self, id: &str) -> Option<Oid> {
+        self.upstream_holds(id).or_else(|| {
+            let (repository, commit) = self.commit_of(id)?;
+            is_made_here(&repository, commit).unwrap_or(false).then_some(commit)
+        })
+    }
+
+    /// The commit of a full id, and a handle of its own: nobody waits for this one.
+    fn commit_of(&self, id: &str) -> Option<(git2::Repository, Oid)> {
+        if id.len() != 40 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
         let repository = self.objects().ok()?;
-        let commit = self.holds(id)?;
-        let reaches =
-            |tip: Oid| tip == commit || repository.graph_descendant_of(tip, commit).unwrap_or(false);
-        tips(&repository, "refs/trees/*").into_iter().any(reaches).then_some(commit)
+        let object = repository.find_object(Oid::from_str(id).ok()?, None).ok()?;
+        let commit = object.peel(ObjectType::Commit).ok()?.id();
+        drop(object);
+        Some((repository, commit))
     }
 
     /// Did any of these paths change between the two commits? For a path that neither has, the files beside it
@@ -98,19 +104,23 @@ impl Repository {
     }
 }
 
-fn is_part_of_a_branch(repository: &git2::Repository, commit: Oid) -> Result<bool, git2::Error> {
+fn is_upstream(repository: &git2::Repository, commit: Oid) -> Result<bool, git2::Error> {
     let trees = tips(repository, "refs/trees/*");
     if trees.contains(&commit) {
         return Ok(true);
     }
-    for tip in &trees {
-        if repository.graph_descendant_of(*tip, commit)? {
+    for tip in trees {
+        if repository.graph_descendant_of(tip, commit)? {
             return Ok(true);
         }
     }
+    Ok(false)
+}
+
+fn is_made_here(repository: &git2::Repository, commit: Oid) -> Result<bool, git2::Error> {
     let mut made_here = repository.revwalk()?;
     made_here.push_glob("refs/heads/series/*")?;
-    for tip in trees {
+    for tip in tips(repository, "refs/trees/*") {
         made_here.hide(tip)?;
     }
     Ok(made_here.take(MADE_HERE_MAX).flatten().any(|made| made == commit))
