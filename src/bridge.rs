@@ -33,7 +33,7 @@ use crate::listing::SeriesKey;
 use crate::record::{Record, State};
 use crate::store::StoreError;
 use errands::{Errand, Errands};
-use site::Site;
+use site::{Site, apart};
 
 /// When a run of the loop ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,15 +156,14 @@ impl Bridge {
         for errand in self.errands.due(now) {
             let site = Arc::clone(&self.site);
             self.tasks.spawn(async move {
-                // On its own task, so that a fault in the program costs one errand and stops nothing.
                 let run = {
                     let (site, errand) = (Arc::clone(&site), errand.clone());
-                    tokio::spawn(async move { errands::run(&site, &errand).await })
+                    apart(async move { errands::run(&site, &errand).await })
                 };
                 let next = match run.await {
-                    Ok(next) => next?,
-                    Err(error) => {
-                        tracing::error!("{errand:?}: {}", site::chain(&error));
+                    Some(next) => next?,
+                    None => {
+                        tracing::error!("{errand:?}: a fault in patchlift itself");
                         errands::Next(site.clock.now() + AFTER_A_FAULT)
                     }
                 };

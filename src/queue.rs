@@ -81,6 +81,19 @@ pub struct Busy {
     pub usual: Option<Duration>,
 }
 
+impl Busy {
+    /// The box that a series holds; `None` where it holds none.
+    pub fn of(record: &Record, usual: Option<Duration>) -> Option<Self> {
+        Some(Self {
+            on: record.state.holds()?.to_owned(),
+            key: record.key.clone(),
+            sender: record.listing.submitter.email.clone(),
+            since: record.state.run().and_then(|run| run.started).unwrap_or(record.since),
+            usual,
+        })
+    }
+}
+
 /// Where a waiting series stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {

@@ -138,6 +138,18 @@ pub enum CheckState {
     Fail,
 }
 
+impl CheckState {
+    /// The server's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Success => "success",
+            Self::Warning => "warning",
+            Self::Fail => "fail",
+        }
+    }
+}
+
 impl Record {
     /// A series that was just seen.
     pub fn new(key: SeriesKey, listing: Listing, now: Timestamp) -> Self {

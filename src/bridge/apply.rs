@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use git2::Oid;
+use git2::{Oid, Repository};
 use jiff::Timestamp;
 
 use super::ledger::{Change, depends_on, readable};
 use super::site::{Site, StepError, chain, ours};
 use crate::apply::objects::Objects;
 use crate::apply::{self as applier, Applied as Made, ApplyError, Committer, Settings, pack};
-use crate::bases::{self, Candidate, Rule, Why};
+use crate::bases::{self, Candidate, Why};
 use crate::bytes::shown;
 use crate::config::Project;
 use crate::intake::Mails;
@@ -43,14 +43,8 @@ pub(super) async fn apply(site: &Arc<Site>, record: Record) -> Result<Change, St
         return Ok(Change::of(record, vec![event]));
     };
     let earlier = dependencies(site, &record).await?;
-    let job = Job {
-        site: Arc::clone(site),
-        rules: project.bases.clone(),
-        project: project.clone(),
-        earlier,
-        mails: frozen.patches,
-        record,
-    };
+    let job =
+        Job { site: Arc::clone(site), project: project.clone(), earlier, mails: frozen.patches, record };
     let done = tokio::task::spawn_blocking(move || job.run()).await;
     done.map_err(|error| ours(chain(&error)))?
 }
@@ -98,7 +92,6 @@ async fn dependencies(site: &Site, record: &Record) -> Result<Vec<Candidate>, St
 struct Job {
     site: Arc<Site>,
     project: Project,
-    rules: Vec<Rule>,
     earlier: Vec<Candidate>,
     mails: Vec<Vec<u8>>,
     record: Record,
@@ -114,14 +107,15 @@ impl Job {
         if let Some(event) = self.judged(&mut record, &subject, now) {
             return Ok(Change::of(record, vec![event]));
         }
-        let event = match self.place(&messages)? {
+        let repository = self.site.trees.objects().map_err(|error| ours(chain(&error)))?;
+        let event = match self.place(&repository, &messages)? {
             Placed::On { base, passed_over, made } => {
                 // A patch does not say everything: what its commits change, down to the modes, is judged, too.
-                let touched = self.changed(&base, made.tip)?;
+                let touched = self.changed(&repository, &base, made.tip)?;
                 match self.judged(&mut record, &Subject { touched, ..subject }, now) {
                     Some(event) => event,
                     None => {
-                        self.anchor(made.tip)?;
+                        self.anchor(&repository, made.tip)?;
                         self.applied(&mut record, base, passed_over, &made)
                     }
                 }
@@ -172,13 +166,12 @@ impl Job {
     }
 
     /// What the series' commits change on their base. In a dry run there are no commits to look at.
-    fn changed(&self, base: &Base, tip: Oid) -> Result<Vec<Touched>, StepError> {
+    fn changed(&self, repository: &Repository, base: &Base, tip: Oid) -> Result<Vec<Touched>, StepError> {
         if self.site.dry.is_some() {
             return Ok(vec![]);
         }
-        let repository = self.site.trees.objects().map_err(|error| ours(chain(&error)))?;
         let from = Oid::from_str(&base.commit).map_err(|error| ours(chain(&error)))?;
-        let touched = policy::commits::touched(&repository, from, tip);
+        let touched = policy::commits::touched(repository, from, tip);
         Ok(touched.map_err(|error| ours(chain(&error)))?)
     }
 
@@ -213,7 +206,8 @@ impl Job {
             Senders::All => 0,
         };
         let commits = |address: &str| {
-            let counts = self.rules.iter().map(|rule| self.site.trees.commits_by(address, &rule.rev, enough));
+            let counts =
+                self.project.bases.iter().map(|rule| self.site.trees.commits_by(address, &rule.rev, enough));
             counts.max().unwrap_or(0)
         };
         let mails: Vec<&[u8]> = self.mails.iter().map(Vec::as_slice).collect();
@@ -230,16 +224,15 @@ impl Job {
         let words = text.map_or(&[][..], |text| &text.words);
         let paths: Vec<Vec<u8>> =
             text.map_or(vec![], |text| text.paths.iter().map(|path| path.clone().into_bytes()).collect());
-        let mut candidates = bases::order(&self.rules, named.as_deref(), words, &paths);
+        let mut candidates = bases::order(&self.project.bases, named.as_deref(), words, &paths);
         let behind_named = usize::from(named.is_some());
         candidates.splice(behind_named..behind_named, self.earlier.iter().cloned());
         candidates
     }
 
-    fn place(&self, messages: &[Message]) -> Result<Placed, StepError> {
-        let repository = self.site.trees.objects().map_err(|error| ours(chain(&error)))?;
+    fn place(&self, repository: &Repository, messages: &[Message]) -> Result<Placed, StepError> {
         let settings = Settings { committer: self.committer(), ..Settings::default() };
-        let objects = Objects::open(&repository).map_err(|error| ours(chain(&error)))?;
+        let objects = Objects::open(repository).map_err(|error| ours(chain(&error)))?;
         let mails: Vec<_> = messages.iter().map(|message| message.content.as_ref()).collect();
         let mut tried = Vec::new();
         let mut unknown = Vec::new();
@@ -253,7 +246,7 @@ impl Job {
             match applier::apply(&objects, commit, &mails, &settings) {
                 Ok(made) if made.made.is_empty() => return Ok(Placed::Already(base)),
                 Ok(made) => {
-                    self.keep(&repository, &objects, &made)?;
+                    self.keep(repository, &objects, &made)?;
                     return Ok(Placed::On { base, passed_over: tried, made: Box::new(made) });
                 }
                 Err(ApplyError::Objects(error)) => return Err(ours(chain(&error)).into()),
@@ -284,7 +277,8 @@ impl Job {
         match why {
             Why::DependsOn { series } => format!("series {series}"),
             Why::BaseCommit => {
-                let tip = self.rules.iter().find(|rule| self.site.trees.resolve(&rule.rev) == Some(commit));
+                let tip =
+                    self.project.bases.iter().find(|rule| self.site.trees.resolve(&rule.rev) == Some(commit));
                 tip.map_or_else(|| format!("commit {}", &commit.to_string()[..12]), |rule| rule.rev.clone())
             }
             _ => rev.to_owned(),
@@ -297,12 +291,7 @@ impl Job {
     }
 
     /// Writes the commits.
-    fn keep(
-        &self,
-        repository: &git2::Repository,
-        objects: &Objects<'_>,
-        made: &Made,
-    ) -> Result<(), StepError> {
+    fn keep(&self, repository: &Repository, objects: &Objects<'_>, made: &Made) -> Result<(), StepError> {
         if self.site.only_says(|| {
             format!("{}: make {} commits, up to {}", self.record.key, made.made.len(), made.tip)
         }) {
@@ -313,13 +302,12 @@ impl Job {
     }
 
     /// Sets the branch that keeps the commits. Not before policy has seen them.
-    fn anchor(&self, tip: Oid) -> Result<(), StepError> {
+    fn anchor(&self, repository: &Repository, tip: Oid) -> Result<(), StepError> {
         if self.site.dry.is_some() {
             return Ok(());
         }
-        let repository = self.site.trees.objects().map_err(|error| ours(chain(&error)))?;
         let branch = self.record.key.to_string();
-        crate::mirror::set_branch(&repository, &branch, tip).map_err(|error| {
+        crate::mirror::set_branch(repository, &branch, tip).map_err(|error| {
             // A bridge that was killed may have left the lock; the next try finds it gone.
             self.site.trees.remove_stale_locks();
             let MirrorError::Git { source, .. } = error;

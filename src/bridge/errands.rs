@@ -174,18 +174,11 @@ fn often(site: &Site, usual: Duration) -> Duration {
 }
 
 async fn look(site: &Arc<Site>, name: &str) -> Result<Next, StoreError> {
-    let now = site.clock.now();
     let server = site.config.servers.iter().find(|server| server.client.name == name);
     let (Some(server), Some(outside)) = (server, site.servers.get(name)) else {
         return Ok(Next(site.clock.now() + Duration::from_secs(86_400)));
     };
-    let watermark = {
-        let name = name.to_owned();
-        site.ledger.with(move |store| store.watermark(&name)).await?
-    };
-    let reconciled = watermark.and_then(|watermark| watermark.reconciled_at);
-    let thorough = reconciled.is_none_or(|at| now >= at + server.reconcile_every);
-    match look::scan(site, server, thorough).await {
+    match look::scan(site, server).await {
         Ok(new) => {
             outside.gate.worked();
             note_trouble(site, name, None).await?;
@@ -241,7 +234,9 @@ async fn assign(site: &Arc<Site>) -> Result<(), StoreError> {
     }
     let now = site.clock.now();
     let waiting: Vec<_> = queued.iter().map(|record| site.config.waiting(record)).collect();
-    let places = queue::order(&waiting, &busy(&holding), &site.config.boxes, now);
+    // Who is next does not depend on how long runs take.
+    let busy: Vec<_> = holding.iter().filter_map(|record| Busy::of(record, None)).collect();
+    let places = queue::order(&waiting, &busy, &site.config.boxes, now);
     for place in places {
         let Some(on) = place.on else { continue };
         if site.only_says(|| format!("{}: give box {on} to it", place.key)) {
@@ -256,17 +251,4 @@ async fn assign(site: &Arc<Site>) -> Result<(), StoreError> {
         site.ledger.edit(&place.key, None, edit).await?;
     }
     Ok(())
-}
-
-fn busy(holding: &[Record]) -> Vec<Busy> {
-    let of = |record: &Record| {
-        Some(Busy {
-            on: record.state.holds()?.to_owned(),
-            key: record.key.clone(),
-            sender: record.listing.submitter.email.clone(),
-            since: record.since,
-            usual: None,
-        })
-    };
-    holding.iter().filter_map(of).collect()
 }

@@ -7,7 +7,7 @@ use patchlift_report::{Fault, Report};
 
 use super::ledger::Change;
 use super::site::{Site, StepError, ours};
-use super::start::poll_of;
+use super::start::{may_still_show, poll_of};
 use crate::github::{GitHub, GitHubError, RunView};
 use crate::record::decide::in_words;
 use crate::record::state::{Applied, Outcome, Run};
@@ -32,7 +32,7 @@ pub(super) async fn follow(site: &Site, mut record: Record) -> Result<Change, St
         Ok(view) => view,
         // A run that was just asked for may not be readable everywhere yet.
         Err(error @ GitHubError::NotFound { .. })
-            if run.asked.is_some_and(|asked| now < asked + poll_of(site) * LOOKS_FOR_A_NEW_RUN) =>
+            if run.asked.is_some_and(|asked| may_still_show(site, asked)) =>
         {
             return Err(error.into());
         }
@@ -68,9 +68,6 @@ pub(super) async fn follow(site: &Site, mut record: Record) -> Result<Change, St
     record.due = Some(now + poll_of(site));
     Ok(Change::of(record, events))
 }
-
-/// After so many looks a run that cannot be found is gone.
-const LOOKS_FOR_A_NEW_RUN: u32 = 4;
 
 /// The name of the workflow's job that has the box; the jobs before it run anywhere.
 const JOB_ON_THE_BOX: &str = "test";
@@ -219,7 +216,7 @@ pub(super) async fn cancel(site: &Site, mut record: Record) -> Result<Change, St
         // It may have been asked for in the very moment it was superseded.
         (None, Some(asked)) => match github.find_run(&run.run_key, asked).await? {
             Some(view) => Some(view.id),
-            None if now < asked + poll_of(site) * 4 => {
+            None if may_still_show(site, asked) => {
                 record.due = Some(now + poll_of(site));
                 return Ok(Change::of(record, vec![]));
             }

@@ -68,17 +68,19 @@ enum Depth {
     },
 }
 
-/// Looks at the newest series of a server and takes note of each before it remembers how far it got. `thorough`: as
+/// Looks at the newest series of a server and takes note of each before it remembers how far it got. Now and then as
 /// far back as the very first look went.
 ///
 /// # Errors
 /// The server or the store failed; what was seen is saved, and the next look begins where this one did.
-pub(super) async fn scan(site: &Arc<Site>, server: &Server, thorough: bool) -> Result<u32, ScanError> {
+pub(super) async fn scan(site: &Arc<Site>, server: &Server) -> Result<u32, ScanError> {
     let name = server.client.name.clone();
     let watermark = {
         let name = name.clone();
         site.ledger.with(move |store| store.watermark(&name)).await?
     };
+    let reconciled = watermark.and_then(|watermark| watermark.reconciled_at);
+    let thorough = reconciled.is_none_or(|at| site.clock.now() >= at + server.reconcile_every);
     let (depth, per_page) = match &watermark {
         Some(watermark) if !thorough => {
             (Depth::Overlap { watermark: watermark.id, known: server.overlap }, PAGE)

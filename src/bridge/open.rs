@@ -169,8 +169,7 @@ fn clients(
             (None, None) => Client::new(settings, clock.clone()),
         };
         let client = client.map_err(|source| OpenError::Server { server: name.clone(), source })?;
-        let can_post = server.client.token.is_some();
-        servers.insert(name, Outside { client, can_post, gate: Gate::default() });
+        servers.insert(name, Outside { client, gate: Gate::default() });
     }
     Ok(servers)
 }

@@ -5,11 +5,11 @@ use jiff::Timestamp;
 use super::ledger::{Change, Stand};
 use super::site::{Outside, Site, StepError, failed_at_patchwork};
 use crate::backoff;
-use crate::config::{ChecksOn, Project};
+use crate::config::{ChecksOn, Project, Server};
 use crate::patchwork::PatchworkError;
 use crate::record::checks::{Owed, owed, wanted};
 use crate::record::decide::Failure;
-use crate::record::{CheckState, Event, Posted, Record, State, Trouble};
+use crate::record::{Event, Posted, Record, State, Trouble};
 use crate::store::StoreError;
 
 /// What is being done, in the journal.
@@ -28,12 +28,13 @@ const TRIES: u32 = 12;
 pub(super) async fn post(site: &Site, record: Record) -> Result<(), StoreError> {
     let stand = Stand::of(&record);
     let mut change = Change::of(record.clone(), vec![]);
-    let (Ok(outside), Ok((_, project))) = (site.outside(&record.key.server), site.project(&record)) else {
+    let (Ok(outside), Ok((server, project))) = (site.outside(&record.key.server), site.project(&record))
+    else {
         change.record.publish_at = None;
         site.ledger.commit(stand, change, None).await?;
         return Ok(());
     };
-    let owed = owing(site, &record, project).await?;
+    let owed = owing(site, &record, server, project).await?;
     if let Some(until) = outside.gate.closed(site.clock.now()).filter(|_| !owed.is_empty()) {
         change.record.publish_at = Some(until);
         site.ledger.commit(stand, change, None).await?;
@@ -101,9 +102,13 @@ fn settle(outside: &Outside, change: &mut Change, trouble: Option<Failure>, aske
 }
 
 /// What is owed on which patches.
-async fn owing(site: &Site, record: &Record, project: &Project) -> Result<Vec<Owed>, StoreError> {
-    let has_token = site.outside(&record.key.server).is_ok_and(|outside| outside.can_post);
-    if !has_token || project.checks == ChecksOn::None {
+async fn owing(
+    site: &Site,
+    record: &Record,
+    server: &Server,
+    project: &Project,
+) -> Result<Vec<Owed>, StoreError> {
+    if server.client.token.is_none() || project.checks == ChecksOn::None {
         return Ok(vec![]);
     }
     let leader = match &record.state {
@@ -122,7 +127,7 @@ async fn say(site: &Site, outside: &Outside, one: &Owed) -> Result<(), StepError
         format!(
             "post {} {} on patch {}: {}",
             one.context,
-            word(one.check.state),
+            one.check.state.word(),
             one.patch,
             one.check.description
         )
@@ -161,15 +166,6 @@ fn note(record: &mut Record, one: &Owed, refused: Option<String>, at: Timestamp)
     });
 }
 
-fn word(state: CheckState) -> &'static str {
-    match state {
-        CheckState::Pending => "pending",
-        CheckState::Success => "success",
-        CheckState::Warning => "warning",
-        CheckState::Fail => "fail",
-    }
-}
-
 /// One line of history for each check, whatever the number of patches.
 fn said(posted: &[&Owed], record: &Record) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
@@ -180,7 +176,7 @@ fn said(posted: &[&Owed], record: &Record) -> Vec<Event> {
             .find(|posted| posted.patch == one.patch && posted.context == one.context)
             .and_then(|posted| posted.refused.as_ref());
         let words = match refused {
-            None => format!("{}: {}", word(one.check.state), one.check.description),
+            None => format!("{}: {}", one.check.state.word(), one.check.description),
             Some(why) => format!("refused by the server: {why}"),
         };
         let same = events.iter_mut().find_map(|event| match event {

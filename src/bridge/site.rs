@@ -8,6 +8,7 @@ use super::gate::Gate;
 use super::ledger::Ledger;
 use jiff::Timestamp;
 use patchlift_publish::ApiError;
+use patchlift_report::clean::{line, with_causes};
 
 use crate::clock::Clock;
 use crate::config::{Config, Project, Server};
@@ -52,8 +53,6 @@ pub struct Site {
 pub struct Outside {
     /// What speaks to it.
     pub client: patchwork::Client,
-    /// There is a token.
-    pub can_post: bool,
     /// Its gate.
     pub gate: Gate,
 }
@@ -80,14 +79,7 @@ const WHAT_MAX: usize = 500;
 
 /// An error with all that lies below it, in one line without control characters.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut below = error.source();
-    while let Some(error) = below {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        below = error.source();
-    }
-    patchlift_report::clean::line(&text, WHAT_MAX)
+    line(&with_causes(error), WHAT_MAX)
 }
 
 /// A failure of ours.
@@ -163,6 +155,16 @@ impl Site {
             said.push(what);
         }
         true
+    }
+}
+
+/// Does something on a task of its own, so that a fault in the program there stops nothing here. `None`: there was one.
+pub async fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    match tokio::spawn(work).await {
+        Ok(done) => Some(done),
+        Err(error) if error.is_panic() => None,
+        // The runtime is going down, and nothing waits for the answer any more.
+        Err(_) => std::future::pending().await,
     }
 }
 

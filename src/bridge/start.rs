@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::ledger::{Change, Stand};
@@ -10,9 +11,14 @@ use super::site::{Site, StepError, ours};
 use crate::record::state::{Applied, Run};
 use crate::record::{Record, State};
 
-/// A run that was asked for shows in GitHub's list after this many looks; otherwise the request was lost. GitHub
-/// promises no time; the list was never more than seconds behind.
-const LOOKS_FOR_A_LOST_RUN: u32 = 4;
+/// A run that was asked for shows after this many looks; otherwise the request was lost, or the run is gone. GitHub
+/// promises no time; its list was never more than seconds behind.
+const LOOKS_FOR_A_NEW_RUN: u32 = 4;
+
+/// May a run that was asked for at this time still show, though it is not found now?
+pub(super) fn may_still_show(site: &Site, asked: Timestamp) -> bool {
+    site.clock.now() < asked + poll_of(site) * LOOKS_FOR_A_NEW_RUN
+}
 
 /// Most bytes of the series in the workflow's inputs: GitHub takes 65 535 characters of all inputs together.
 const SERIES_MAX: usize = 48_000;
@@ -32,10 +38,8 @@ pub(super) async fn start(site: &Site, mut record: Record) -> Result<Change, Ste
             let run = Run { id: Some(view.id), url: view.url, status: view.status, ..run };
             return Ok(running(record, applied, run, site));
         }
-        let settings = site.config.github.as_ref();
-        let poll = settings.map_or(Duration::from_secs(30), |settings| settings.poll);
-        if now < asked + poll * LOOKS_FOR_A_LOST_RUN {
-            record.due = Some(now + poll);
+        if may_still_show(site, asked) {
+            record.due = Some(now + poll_of(site));
             return Ok(Change::of(record, vec![]));
         }
     }
@@ -95,7 +99,7 @@ fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMa
         .collect();
     let submitter = &record.listing.submitter;
     let first = record.listing.cover.as_ref().or(record.listing.patches.first());
-    let series = json!({
+    let mut series = json!({
         "result": "applied",
         "series": {
             "id": record.key.to_string(),
@@ -111,7 +115,6 @@ fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMa
         "tree": applied.tree,
         "commits": commits,
     });
-    let mut series = series;
     if series.to_string().len() > SERIES_MAX
         && let Some(commits) = series["commits"].as_array_mut()
     {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::errands::note_trouble;
 use super::ledger::{Change, Stand};
-use super::site::{Site, StepError, ours};
+use super::site::{Site, StepError, apart, ours};
 use super::{apply, follow, freeze, look, post, start};
 use crate::listing::SeriesKey;
 use crate::record::Record;
@@ -29,14 +29,11 @@ pub(super) async fn work(site: Arc<Site>, key: SeriesKey) -> Result<(), StoreErr
     if record.publish_at.is_some_and(|at| at <= now) {
         let posting = {
             let site = Arc::clone(&site);
-            tokio::spawn(async move { post::post(&site, record).await })
+            apart(async move { post::post(&site, record).await })
         };
         match posting.await {
-            Ok(posted) => posted?,
-            Err(error) if error.is_panic() => {
-                site.ledger.edit(&key, None, |record, _| keep_silent(record)).await?
-            }
-            Err(_) => std::future::pending().await,
+            Some(posted) => posted?,
+            None => site.ledger.edit(&key, None, |record, _| keep_silent(record)).await?,
         }
     }
     Ok(())
@@ -62,18 +59,12 @@ async fn take(site: &Arc<Site>, record: Record, step: Step) -> Result<(), StoreE
         return Ok(());
     }
     let intent = site.ledger.begin(&record.key, step.words()).await?;
-    // On its own task, so that a fault in the program parks one series and stops no other.
-    let task = {
+    let acting = {
         let (site, record) = (Arc::clone(site), record.clone());
-        tokio::spawn(async move { act(&site, record, step).await })
+        apart(async move { act(&site, record, step).await })
     };
-    let result = match task.await {
-        Ok(result) => result,
-        Err(error) if error.is_panic() => {
-            Err(Failure { lasting: true, ..ours("a fault in patchlift itself") }.into())
-        }
-        Err(_) => std::future::pending().await,
-    };
+    let fault = || Err(Failure { lasting: true, ..ours("a fault in patchlift itself") }.into());
+    let result = acting.await.unwrap_or_else(fault);
     match result {
         Ok(change) => {
             opened(site, &record, step);

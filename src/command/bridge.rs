@@ -204,10 +204,16 @@ pub(super) fn drive(
             let run = async { bridge.run().await.map_err(BridgeError::from) };
             tokio::try_join!(check, run).map(|_| ())
         };
+        let stop = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tracing::info!("told to stop");
+        };
         let ended = tokio::select! {
             done = work => done,
-            _ = terminate.recv() => told_to_stop(),
-            _ = interrupt.recv() => told_to_stop(),
+            () = stop => Ok(()),
         };
         // `patchlift status` need not guess. Where it cannot be written, it guesses.
         let last_words = opened.site.ledger.with(|store| store.end_heartbeat());
@@ -216,12 +222,6 @@ pub(super) fn drive(
     });
     runtime.shutdown_timeout(LAST_WORDS);
     result
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "the other end of the bridge can fail")]
-fn told_to_stop() -> Result<(), BridgeError> {
-    tracing::info!("told to stop");
-    Ok(())
 }
 
 /// Log lines go to standard error: to the journal, where systemd starts the bridge.

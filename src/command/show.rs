@@ -14,7 +14,7 @@ use super::state_words::{age, author, detail, title, trouble};
 use super::{find, looking, screen};
 use crate::exit::Ending;
 use crate::record::state::{Run, Tried};
-use crate::record::{CheckState, Moment, Record, State};
+use crate::record::{Moment, Record, State};
 use crate::store::Store;
 
 const BOLD: Style = Style::new().bold();
@@ -180,12 +180,7 @@ fn patches(out: &mut impl Write, record: &Record) -> io::Result<()> {
 fn checks(out: &mut impl Write, record: &Record) -> io::Result<()> {
     let mut lines: Vec<(String, usize)> = Vec::new();
     for posted in &record.posted {
-        let colour = match posted.check.state {
-            CheckState::Pending => "pending",
-            CheckState::Success => "success",
-            CheckState::Warning => "warning",
-            CheckState::Fail => "fail",
-        };
+        let colour = posted.check.state.word();
         let refused = posted.refused.as_ref().map(|why| format!("; refused: {why}")).unwrap_or_default();
         let line = format!("{} {colour}: {}{refused}", posted.context, posted.check.description);
         match lines.iter_mut().find(|(known, _)| *known == line) {

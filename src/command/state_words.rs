@@ -94,15 +94,10 @@ pub(super) fn detail(record: &Record, place: Option<&Place>, now: Timestamp) -> 
 }
 
 fn conflict(tried: &[Tried]) -> String {
-    let one = |tried: &Tried| {
-        let patch = if tried.patch > 0 { format!("patch {}: ", tried.patch) } else { String::new() };
-        let file = tried.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
-        format!("{}: {patch}{file}{}", tried.base.name, tried.reason)
-    };
     let Some((first, others)) = tried.split_first() else { return String::new() };
     let others: Vec<&str> = others.iter().map(|tried| tried.base.name.as_str()).collect();
     let others = if others.is_empty() { String::new() } else { format!("; nor on {}", others.join(", ")) };
-    one(first) + &others
+    format!("{}: {}{others}", first.base.name, first.what())
 }
 
 fn queued(place: &Place, now: Timestamp) -> String {

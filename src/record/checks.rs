@@ -112,12 +112,10 @@ fn conflict(tried: &[Tried]) -> Check {
     let description = match tried {
         [] => "applies to none of the known trees".to_owned(),
         [first, more @ ..] => {
-            let patch = if first.patch == 0 { String::new() } else { format!("patch {}: ", first.patch) };
-            let file = first.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
             let others: Vec<&str> = more.iter().map(|tried| tried.base.name.as_str()).collect();
             let others =
                 if others.is_empty() { String::new() } else { format!("; nor to {}", others.join(", ")) };
-            format!("does not apply to {}: {patch}{file}{}{others}", first.base.name, first.reason)
+            format!("does not apply to {}: {}{others}", first.base.name, first.what())
         }
     };
     Check { state: CheckState::Fail, description, url: None }

@@ -155,6 +155,15 @@ pub struct Tried {
     pub reason: String,
 }
 
+impl Tried {
+    /// Which patch, which file, and why: `patch 2: hw/occ.c: the hunk does not fit the file`.
+    pub fn what(&self) -> String {
+        let patch = if self.patch > 0 { format!("patch {}: ", self.patch) } else { String::new() };
+        let file = self.file.as_ref().map(|file| format!("{file}: ")).unwrap_or_default();
+        format!("{patch}{file}{}", self.reason)
+    }
+}
+
 /// A series' commits on a base.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {

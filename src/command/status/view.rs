@@ -208,13 +208,7 @@ fn line(
     let mut busy = Vec::new();
     for record in holding {
         let Some(on) = record.state.holds() else { continue };
-        busy.push(Busy {
-            on: on.to_owned(),
-            key: record.key.clone(),
-            sender: record.listing.submitter.email.clone(),
-            since: record.state.run().and_then(|run| run.started).unwrap_or(record.since),
-            usual: queue::usual(&store.run_times(on, RUNS)?),
-        });
+        busy.extend(Busy::of(record, queue::usual(&store.run_times(on, RUNS)?)));
     }
     Ok(queue::order(&waiting, &busy, &config.boxes, now))
 }
