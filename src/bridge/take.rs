@@ -12,6 +12,12 @@ pub enum TakeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A server that may have it gave no answer.
+    #[error("nobody can say whether there is such a series: {}", said.join("; "))]
+    Unreached {
+        /// What went wrong.
+        said: Vec<String>,
+    },
     /// No server has it.
     #[error("no configured server has it{}", after_semicolon(.said))]
     Nowhere {
@@ -29,7 +35,7 @@ fn after_semicolon(said: &[String]) -> String {
 /// # Errors
 /// No server has it, or it cannot be saved.
 pub async fn take(site: &Site, keys: &[SeriesKey], msgids: &[String]) -> Result<SeriesKey, TakeError> {
-    let mut said = Vec::new();
+    let (mut said, mut failed) = (Vec::new(), Vec::new());
     let mut meant = keys.to_vec();
     for msgid in msgids {
         for (name, outside) in &site.servers {
@@ -38,7 +44,7 @@ pub async fn take(site: &Site, keys: &[SeriesKey], msgids: &[String]) -> Result<
                     let series = found.into_iter().flat_map(|found| found.series);
                     meant.extend(series.map(|id| SeriesKey { server: name.clone(), id }));
                 }
-                Err(error) => said.push(chain(&error)),
+                Err(error) => failed.push(chain(&error)),
             }
         }
     }
@@ -57,10 +63,14 @@ pub async fn take(site: &Site, keys: &[SeriesKey], msgids: &[String]) -> Result<
             }
             Ok(listing) => said.push(format!("project {} is not in the configuration", listing.project)),
             Err(PatchworkError::NotFound { .. }) => {}
-            Err(error) => said.push(chain(&error)),
+            Err(error) => failed.push(chain(&error)),
         }
     }
-    Err(TakeError::Nowhere { said })
+    if failed.is_empty() {
+        Err(TakeError::Nowhere { said })
+    } else {
+        Err(TakeError::Unreached { said: failed })
+    }
 }
 
 fn watched(site: &Site, key: &SeriesKey, project: &str) -> bool {

@@ -12,7 +12,7 @@ use crate::kill::lab::Lab;
 use crate::kill::mails::{KNOWN, Posting, by_hand, file, upstream};
 use crate::kill::scenario::{End, LIST, OTHER_LIST, Scenario, Sent};
 use crate::run::{Ran, arg, patchlift};
-use crate::world::patchwork::{FakePatchwork, SeenCheck};
+use crate::world::patchwork::{FakePatchwork, Fault, SeenCheck};
 use crate::world::process::{Bridge, within};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -204,6 +204,18 @@ fn a_series_is_taken_by_its_message_id_or_its_page() {
     let nobody = story.run("series", &["nobody@example.com"]);
     assert_eq!(nobody.code, 2);
     assert!(nobody.stderr.ends_with("patchlift: no configured server has it\n"), "{}", nobody.stderr);
+}
+
+#[test]
+fn a_server_that_does_not_answer_does_not_say_that_there_is_no_series() {
+    let story = Story::of(&[change("a", "fix a", 1)]);
+    for named in ["1", "nobody@example.com"] {
+        story.lab.patchwork.fails("GET ", Fault::BadGateway, 1);
+        let taken = story.run("series", &[named]);
+        assert_eq!(taken.code, 1, "{}", taken.stderr);
+        let last = taken.stderr.lines().last().unwrap();
+        assert!(last.contains("nobody can say whether there is such a series: GET /api/1.3/"), "{last}");
+    }
 }
 
 /// The Message-ID of a mail, in its angle brackets.
