@@ -11,6 +11,8 @@ pub mod check_run;
 #[cfg(feature = "github")]
 pub mod github;
 pub mod job_summary;
+pub mod notice;
+pub mod notice_sample;
 
 pub use annotation::{Annotation, AnnotationLevel};
 #[cfg(feature = "github")]
@@ -18,3 +20,4 @@ pub use api::{Api, ApiError};
 pub use check_run::{CheckRun, CheckRunConclusion, CheckTarget, NoCommit};
 #[cfg(feature = "github")]
 pub use github::{GitHub, GitHubError, Published, Repository};
+pub use notice::{Commits, Links, LiveStage, Notice, NoticePatch, Standing};
