@@ -32,6 +32,8 @@ enum Command {
     Show(command::show::ShowArgs),
     /// Find the series a mail belongs to, and what became of it
     Find(command::find::FindArgs),
+    /// Show the report on a series: the bridge keeps it for good
+    Report(command::report::ReportArgs),
     /// Watch the Patchwork servers and take every series to its verdict
     ///
     /// Runs until it is told to stop; killed at any moment, it goes on where it was.
@@ -191,6 +193,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => command::status::run(&args),
         Command::Show(args) => command::show::run(&args),
         Command::Find(args) => command::find::run(&args),
+        Command::Report(args) => command::report::run(&args),
         Command::Run(args) => command::bridge::run(&args),
         Command::Once(args) => command::bridge::once(&args),
         Command::Release(args) => command::ask::release(&args),

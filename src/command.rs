@@ -11,6 +11,7 @@ mod one_series;
 pub mod outcome;
 mod paper;
 pub mod replay;
+pub mod report;
 mod screen;
 pub mod series;
 pub mod show;

@@ -2,20 +2,25 @@
 //!
 //! In reading order: [`state`] says where a series stands, [`text`] what was frozen of its mails, [`history`] what
 //! happened to it, in words; [`decide`] says what comes next, [`kin`] which series belong together, [`checks`] what
-//! is to be said on its patches.
+//! is to be said on its patches; [`telling`] is what was said of it elsewhere, [`standing`] what people are told there.
 
 pub mod checks;
 pub mod decide;
 pub mod history;
 pub mod kin;
+pub mod standing;
 pub mod state;
+pub mod telling;
 pub mod text;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use history::{Event, Moment};
 pub use state::{Applied, State};
+pub use telling::{Sink, Telling};
 pub use text::Text;
 
 use crate::listing::{Listing, SeriesKey};
@@ -58,6 +63,18 @@ pub struct Record {
     pub posted: Vec<Posted>,
     /// What keeps a check from being posted.
     pub unposted: Option<Trouble>,
+    /// When the sinks beside Patchwork are to be looked after. `None`: all is said.
+    #[serde(default)]
+    pub tell_at: Option<Timestamp>,
+    /// What has been said at them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tellings: BTreeMap<Sink, Telling>,
+    /// How often it was given a box to be tested on.
+    #[serde(default)]
+    pub tests: u32,
+    /// Its commits as they were when its state stopped having any: what was said on them is still there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left: Option<Box<Applied>>,
 }
 
 /// Failures of one step in a row.
@@ -170,7 +187,17 @@ impl Record {
             priority: 0,
             posted: Vec::new(),
             unposted: None,
+            tell_at: None,
+            tellings: BTreeMap::new(),
+            tests: 0,
+            left: None,
         }
+    }
+
+    /// There is something new to be said of it.
+    pub fn has_news(&mut self, now: Timestamp) {
+        self.publish_at = Some(now);
+        self.tell_at = Some(now);
     }
 
     /// When something is to be done for it next.

@@ -46,6 +46,8 @@ pub struct Store {
     path: PathBuf,
     /// The bridge's own store has it.
     lock: Option<lock::Lock>,
+    /// There are sinks to tell of series.
+    sinks: bool,
 }
 
 impl Store {
@@ -80,6 +82,13 @@ impl Store {
         }
         store.try_unreadable_again()?;
         Ok(store)
+    }
+
+    /// There are sinks: series that are saved from now on are found by [`Store::to_tell`]. Without sinks none is, so
+    /// that old news is not told when there are some one day.
+    #[must_use]
+    pub fn with_sinks(self, sinks: bool) -> Self {
+        Self { sinks, ..self }
     }
 
     /// Opens the store to look at it, also while a bridge works on it.
@@ -123,7 +132,7 @@ impl Store {
     fn connect(path: &Path, flags: OpenFlags, lock: Option<lock::Lock>) -> Result<Self, StoreError> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags).map_err(|source| StoreError::of(path, source))?;
-        let store = Self { db, path: path.to_owned(), lock };
+        let store = Self { db, path: path.to_owned(), lock, sinks: false };
         store.sql(|db| {
             db.busy_timeout(BUSY_LIMIT)?;
             db.pragma_update(None, "foreign_keys", true)

@@ -33,6 +33,7 @@ pub struct Stand {
     since: Timestamp,
     word: &'static str,
     publish_at: Option<Timestamp>,
+    tell_at: Option<Timestamp>,
     released: bool,
 }
 
@@ -45,6 +46,7 @@ impl Stand {
             since: record.since,
             word: record.state.word(),
             publish_at: record.publish_at,
+            tell_at: record.tell_at,
             released: record.released,
         }
     }
@@ -271,6 +273,9 @@ fn commit(
     if current.publish_at.is_some() && current.publish_at != stand.publish_at {
         record.publish_at = current.publish_at;
     }
+    if current.tell_at.is_some() && current.tell_at != stand.tell_at {
+        record.tell_at = current.tell_at;
+    }
     let mut others = Vec::new();
     if mails.is_some() {
         relate(store, &mut record, &mut events, &mut others, now)?;
@@ -319,7 +324,7 @@ pub(super) fn wake_followers(
         let events = if alone {
             vec![follower.enter(State::Ready, format!("{} is not tested for it any more", after.key), now)]
         } else {
-            follower.publish_at = Some(now);
+            follower.has_news(now);
             vec![]
         };
         others.push((follower, events));

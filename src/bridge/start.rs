@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::ledger::{Change, Stand};
 use super::site::{Site, StepError, ours};
+use crate::record::standing::without_prefix;
 use crate::record::state::{Applied, Run};
 use crate::record::{Record, State};
 
@@ -94,7 +95,7 @@ fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMa
         .enumerate()
         .map(|(at, commit)| {
             let name = record.listing.patches.get(at).map_or("", |patch| patch.name.as_str());
-            json!({ "commit": commit, "patch": at + 1, "of": count, "subject": title_of(name), "merged": false })
+            json!({ "commit": commit, "patch": at + 1, "of": count, "subject": without_prefix(name), "merged": false })
         })
         .collect();
     let submitter = &record.listing.submitter;
@@ -105,6 +106,7 @@ fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMa
             "id": record.key.to_string(),
             "title": text.map_or("", |text| text.title.as_str()),
             "version": record.listing.version,
+            "attempt": record.tests.max(1),
             "author": format!("{} <{}>", submitter.name, submitter.email),
             "message_id": first.map(|first| first.msgid.as_str()),
             "url": record.listing.web_url,
@@ -132,12 +134,4 @@ fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMa
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
-}
-
-/// `Fix it` of `[v2,2/3] Fix it`.
-fn title_of(name: &str) -> &str {
-    match name.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((_, title)) => title.trim(),
-        None => name,
-    }
 }

@@ -97,12 +97,20 @@ const ANY_LIMIT: u32 = 24;
 impl Record {
     /// Moves the series on, at `now`.
     pub fn enter(&mut self, state: State, words: impl Into<String>, now: Timestamp) -> Event {
+        if let (State::Queued { .. }, State::Starting { .. }) = (&self.state, &state) {
+            self.tests += 1;
+        }
+        if state.applied().is_some() {
+            self.left = None;
+        } else if let Some(applied) = self.state.applied() {
+            self.left = Some(Box::new(applied.clone()));
+        }
         self.state = state;
         self.since = now;
         self.trouble = None;
         self.unposted = None;
         self.due = next_step(&self.state).map(|_| now);
-        self.publish_at = Some(now);
+        self.has_news(now);
         Event::Became { state: self.state.word().to_owned(), words: words.into() }
     }
 

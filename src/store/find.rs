@@ -378,6 +378,7 @@ pub(super) const HOT: &[(&str, &[&str])] = &[
     (HISTORY, &["s", "7"]),
     (RUN_TIMES, &["p8", "20"]),
     (super::wake::NEXT_DUE, &["5"]),
+    (super::wake::TO_TELL, &["5", "10"]),
     (super::wake::OPEN_IN_STATE, &["superseded"]),
     (super::wake::KEYS_IN_STATE, &["queued"]),
 ];

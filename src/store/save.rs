@@ -64,7 +64,7 @@ impl Store {
     /// # Errors
     /// As [`Store::save`].
     pub fn save_all(&mut self, saves: &[Save<'_>]) -> Result<(), StoreError> {
-        let path = self.path.clone();
+        let (path, sinks) = (self.path.clone(), self.sinks);
         let failed = |source| StoreError::of(&path, source);
         // Compressing takes longer than all else: it is done before the transaction.
         let mut packed = Vec::new();
@@ -77,7 +77,7 @@ impl Store {
             self.db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         for (save, (json, mails, report)) in saves.iter().zip(&packed) {
             let key = &save.record.key;
-            let row = write_record(&transaction, save, json).map_err(failed)?;
+            let row = write_record(&transaction, save, json, sinks).map_err(failed)?;
             let row = row.ok_or_else(|| refusal(save.new, key.clone()))?;
             write_rest(&transaction, save, row).map_err(failed)?;
             let revision = save.record.revision;
@@ -117,7 +117,12 @@ pub(super) fn is_open(record: &Record) -> bool {
 
 /// Writes the record and its columns; gives its row, or nothing where it is there and should not be, or the other
 /// way round.
-fn write_record(transaction: &Transaction<'_>, save: &Save<'_>, json: &str) -> rusqlite::Result<Option<i64>> {
+fn write_record(
+    transaction: &Transaction<'_>,
+    save: &Save<'_>,
+    json: &str,
+    sinks: bool,
+) -> rusqlite::Result<Option<i64>> {
     let record = save.record;
     let leader = match &record.state {
         State::Follows { leader, .. } => Some(leader),
@@ -140,6 +145,7 @@ fn write_record(transaction: &Transaction<'_>, save: &Save<'_>, json: &str) -> r
                 leader.map(|leader| leader.id),
                 record.text.as_ref().and_then(|text| patch_ids_digest(&text.patch_ids)),
                 json,
+                record.tell_at.filter(|_| sinks).map(millis),
             ],
             |row| row.get(0),
         )
@@ -172,10 +178,11 @@ fn write_rest(transaction: &Transaction<'_>, save: &Save<'_>, row: i64) -> rusql
 }
 
 const INSERT: &str = "INSERT INTO series (server, id, project, email, state, open, due, first_seen, \
-    leader_server, leader_id, patch_ids, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+    leader_server, leader_id, patch_ids, record, tell) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
     ON CONFLICT DO NOTHING RETURNING row";
 const UPDATE: &str = "UPDATE series SET project = ?3, email = ?4, state = ?5, open = ?6, due = ?7, \
-    first_seen = ?8, leader_server = ?9, leader_id = ?10, patch_ids = ?11, record = ?12, unreadable = NULL \
+    first_seen = ?8, leader_server = ?9, leader_id = ?10, patch_ids = ?11, record = ?12, tell = ?13, unreadable = NULL \
     WHERE server = ?1 AND id = ?2 RETURNING row";
 const PUT_MAILS: &str =
     "INSERT OR REPLACE INTO mails (series, revision, size, bytes) VALUES (?1, ?2, ?3, ?4)";

@@ -7,7 +7,7 @@ pub(super) const APPLICATION_ID: i64 = 0x706c_6674;
 
 /// Each step brings a store from the version before to its own, in one transaction. Steps that were released are
 /// never changed: a new one is added.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema-1.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema-1.sql"), include_str!("schema-2.sql")];
 
 /// The newest version that is understood.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::backup::Backup;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::find::key;
 use super::{FILE, Store, StoreError, millis, time};
@@ -12,6 +12,8 @@ use crate::listing::SeriesKey;
 use crate::record::Record;
 
 pub(super) const NEXT_DUE: &str = "SELECT due FROM series WHERE due > ?1 ORDER BY due LIMIT 1";
+pub(super) const TO_TELL: &str =
+    "SELECT server, id, record FROM series WHERE tell <= ?1 ORDER BY tell, row LIMIT ?2";
 pub(super) const OPEN_IN_STATE: &str = "SELECT server, id, record FROM series WHERE open = 1 AND state = ?1";
 pub(super) const KEYS_IN_STATE: &str =
     "SELECT server, id FROM series WHERE state = ?1 ORDER BY first_seen, row";
@@ -53,6 +55,14 @@ impl Store {
         let due: Option<i64> = self
             .sql(|db| db.prepare_cached(NEXT_DUE)?.query_row([millis(now)], |row| row.get(0)).optional())?;
         Ok(due.map(time))
+    }
+
+    /// Series of which something is to be said at a sink ([`Record::tell_at`]), the longest overdue first.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn to_tell(&self, now: Timestamp, limit: u32) -> Result<Vec<Record>, StoreError> {
+        self.readable(TO_TELL, params![millis(now), limit])
     }
 
     /// The series for which a box is kept, those whose run has still to be cancelled among them.

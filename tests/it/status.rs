@@ -314,3 +314,26 @@ fn without_a_store_nothing_is_made() {
     assert!(error.contains("no store there; check state_dir, or start the bridge once"), "{error}");
     assert!(!dir.path().join("state").exists());
 }
+
+#[test]
+fn a_report_is_kept_for_good_and_shown_in_every_form() {
+    use patchlift_report::{Ending, sample};
+    let mut site = site();
+    let done = stands(7, finished(8), None);
+    site.has(&done);
+    let refused = site.runs(&["report", "7"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(words.contains("no report on ozlabs/7; patchlift show ozlabs/7"), "{words}");
+    let report = sample::report(Ending::DoesNotBoot).to_json().unwrap();
+    site.store.save(&Save { report: Some(&report), ..Save::of(&done, &[]) }).unwrap();
+    // Its patches changed since: the old report is still the newest there is.
+    site.store.save(&Save::of(&Record { revision: 2, ..done }, &[])).unwrap();
+    assert_eq!(site.says(&["report", "7", "--format", "json"]).as_bytes(), report);
+    for (format, part) in [("text", "Does not boot"), ("html", "<!DOCTYPE html>"), ("markdown", "## ❌")] {
+        let text = site.says(&["report", "ozlabs/7", "--format", format]);
+        assert!(text.contains(part) && text.contains("kvm_exit_stats_init"), "{format}: {text}");
+        assert!(!text.contains('\u{1b}'), "no colours in a file");
+    }
+    assert_eq!(site.runs(&["report", "7", "--revision", "2"]).status.code(), Some(2));
+}

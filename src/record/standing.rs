@@ -1,0 +1,147 @@
+//! What people are told of a series, made from its record each time. Pure.
+
+use patchlift_publish::{Commits, Links, Notice, NoticePatch, Standing};
+use patchlift_report::{Fault, Report};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::state::{Applied, Tried};
+use super::{Record, State, Whose};
+use crate::mail::subject;
+
+/// Where things are that a notice points at; each address ends where the name of the thing begins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Branches of the mirror: `https://github.com/example/linux-ci/tree/`.
+    pub branches: Option<String>,
+    /// The list's archive, by Message-ID: `https://lore.kernel.org/linuxppc-dev/`.
+    pub archive: Option<String>,
+    /// The bridge's own pages of series.
+    pub pages: Option<String>,
+}
+
+/// A Message-ID in a path: what is left as it is, archives leave, too.
+const IN_A_PATH: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'@').remove(b'+');
+
+/// What is to be said of a series; `None`: nothing, or nothing new.
+pub fn notice(record: &Record, places: &Places, report: Option<Report>) -> Option<Notice> {
+    let standing = standing(record)?;
+    let applied = record.state.applied().or(record.left.as_deref());
+    let run = record.state.run();
+    let first = record.listing.cover.as_ref().or(record.listing.patches.first());
+    let message_id = first.map_or(String::new(), |first| first.msgid.clone());
+    let branch = applied.and_then(|applied| Some(format!("{}{}", places.branches.as_ref()?, applied.branch)));
+    let links = Links {
+        patchwork: record.listing.web_url.clone(),
+        thread: archived(places, &message_id),
+        run: run.and_then(|run| run.url.clone()),
+        branch: branch.filter(|_| standing_has_branch(&record.state)),
+        page: places.pages.as_ref().map(|pages| format!("{pages}{}", record.key)),
+    };
+    let submitter = &record.listing.submitter;
+    Some(Notice {
+        key: record.key.to_string(),
+        revision: record.revision,
+        attempt: attempt(record),
+        title: title(record),
+        version: record.listing.version,
+        author: if submitter.name.is_empty() { submitter.email.clone() } else { submitter.name.clone() },
+        author_address: submitter.email.clone(),
+        project: record.listing.project.clone(),
+        patches: patches(record, applied),
+        message_id,
+        links,
+        commits: applied.map(commits),
+        on: run.map(|run| run.on.clone()),
+        standing,
+        since: record.since,
+        live: vec![],
+        report: report.map(Box::new),
+    })
+}
+
+/// Which test of the series it is that is spoken of, from 1: the last one, or the next one where it waits for it.
+pub fn attempt(record: &Record) -> u32 {
+    match record.state {
+        State::Held { .. } | State::Queued { .. } | State::Pushed { .. } => record.tests + 1,
+        _ => record.tests.max(1),
+    }
+}
+
+fn standing(record: &Record) -> Option<Standing> {
+    let promised = !record.tellings.is_empty();
+    Some(match &record.state {
+        State::Held { reasons } => Standing::Held { reasons: reasons.clone() },
+        State::Conflicts { tried } => {
+            Standing::Conflict { tried: tried.iter().map(tried_in_words).collect() }
+        }
+        State::AlreadyApplied { base } => Standing::AlreadyApplied { base: base.shown() },
+        State::Pushed { .. } => Standing::Pushed,
+        State::Queued { .. } | State::Starting { .. } => Standing::Waiting,
+        State::Running { run, .. } if run.started.is_none() => Standing::Waiting,
+        State::Running { .. } => Standing::Testing,
+        State::Finished { outcome, .. } => {
+            let fault = (!outcome.passed).then(|| outcome.whose.map_or(Fault::Infrastructure, fault));
+            Standing::Ended { fault, summary: outcome.summary.clone() }
+        }
+        // Nobody waits for news of a series of which nothing was said.
+        State::Superseded { by, .. } if promised => Standing::Superseded { by: by.to_string() },
+        State::Declined { reason, .. } if promised => not_tested(reason),
+        State::Parked { reason, .. } if promised || record.text.is_some() => not_tested(reason),
+        _ => return None,
+    })
+}
+
+fn not_tested(reason: &str) -> Standing {
+    Standing::NotTested { reason: reason.to_owned(), fault: Fault::Infrastructure }
+}
+
+/// On the way to being tested, or tested: its branch is on the mirror.
+fn standing_has_branch(state: &State) -> bool {
+    state.applied().is_some() && !matches!(state, State::Applied { .. })
+}
+
+fn tried_in_words(tried: &Tried) -> String {
+    format!("{}: {}", tried.base.shown(), tried.what())
+}
+
+fn fault(whose: Whose) -> Fault {
+    match whose {
+        Whose::Series => Fault::Series,
+        Whose::Base => Fault::Base,
+        Whose::Infrastructure => Fault::Infrastructure,
+        Whose::Hardware => Fault::Hardware,
+    }
+}
+
+fn title(record: &Record) -> String {
+    let frozen = record.text.as_ref().map(|text| text.title.clone()).filter(|title| !title.is_empty());
+    let listed = || record.listing.name.as_deref().map(without_prefix).unwrap_or_default();
+    frozen.unwrap_or_else(listed)
+}
+
+/// `Fix it` of `[v2,2/3] Fix it`, as a server writes it.
+pub fn without_prefix(name: &str) -> String {
+    String::from_utf8_lossy(&subject::committed(name.as_bytes())).into_owned()
+}
+
+fn patches(record: &Record, applied: Option<&Applied>) -> Vec<NoticePatch> {
+    let commit = |at: usize| applied.and_then(|applied| applied.commits.get(at)).cloned();
+    let patch = |(at, name): (usize, &str)| NoticePatch { subject: without_prefix(name), commit: commit(at) };
+    record.listing.patches.iter().map(|patch| patch.name.as_str()).enumerate().map(patch).collect()
+}
+
+fn commits(applied: &Applied) -> Commits {
+    Commits {
+        head: applied.tip.clone(),
+        branch: applied.branch.clone(),
+        base: applied.base.name.clone(),
+        base_commit: applied.base.commit.clone(),
+        base_why: applied.base.why.clone(),
+    }
+}
+
+fn archived(places: &Places, message_id: &str) -> Option<String> {
+    let archive = places.archive.as_ref().filter(|_| !message_id.is_empty())?;
+    Some(format!("{archive}{}", utf8_percent_encode(message_id, IN_A_PATH)))
+}
