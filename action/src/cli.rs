@@ -11,6 +11,8 @@ use patchlift_action::run::{self, chain};
 use patchlift_report::Report;
 use patchlift_report::text::TextStyle;
 
+use crate::console_command::console;
+
 /// Exit codes, as `--help` prints them. They are part of the contract: `docs/report.md`.
 const EXIT_CODES: &str = "Exit codes:
     0  the series passed
@@ -38,6 +40,14 @@ enum Command {
     /// Takes one series through all stages; always writes report.json and report.html
     #[command(after_help = EXIT_CODES)]
     Run(Box<RunArgs>),
+    /// Shows what matters in a console log: crashes, complaints, hardware errors, boots that stopped
+    Console {
+        /// The log, or - for standard input; of this program (console.log) or of any other
+        log: PathBuf,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Shows a report.json again, for the terminal, or as HTML or Markdown
     Report {
         /// The report
@@ -73,6 +83,10 @@ enum Format {
 pub(crate) fn run(cli: Cli) -> u8 {
     match cli.command {
         Command::Run(args) => run_series(*args),
+        Command::Console { log, json } => match console(&log, json) {
+            Ok(_) => 0,
+            Err(error) => complain_text(&format!("cannot read {}: {error}", log.display()), BAD_INPUT),
+        },
         Command::Report { file, format } => show(&file, format),
     }
 }

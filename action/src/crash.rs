@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use patchlift_report::EventClass;
-use regex::RegexSet;
+use regex::{Regex, RegexSet};
 
 /// What a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +30,18 @@ const PATTERNS: &[(EventClass, &str, &str)] = &[
     (EventClass::Fatal, "panic", r"Kernel panic - not syncing"),
     (EventClass::Fatal, "oops", at_start!(r"Oops: .*\bsig: \d+")),
     (EventClass::Fatal, "bad-access", r"Unable to handle kernel |BUG: Kernel NULL pointer dereference"),
+    (EventClass::Fatal, "xmon-entry", r"cpu 0x[0-9a-f]+: Vector: [0-9a-f]+ |\bEntering xmon$"),
+    (EventClass::Fatal, "stack-overflow", at_start!(r"Kernel stack overflow in process")),
     (EventClass::Fatal, "kernel-bug", r"[Kk]ernel BUG at "),
     (EventClass::Fatal, "hard-lockup", r"watchdog: .*[Hh]ard LOCKUP|Watchdog CPU:?\s?\d+ .*Hard LOCKUP"),
     (EventClass::Fatal, "bad-stack", r"Bad kernel stack pointer"),
     (EventClass::Fatal, "bad-trap", r"Bad trap at PC|Unrecoverable (?:exception|FP|VMX|VSX|nested)"),
-    (EventClass::Fatal, "machine-check", r"(?:Severe|Fatal) Machine check interrupt \[Not recovered\]"),
+    // The second form: `mce_event_print` since Linux 5.0, arch/powerpc/kernel/mce.c.
+    (
+        EventClass::Fatal,
+        "machine-check",
+        r"(?:Severe|Fatal) Machine check interrupt \[Not recovered\]|MCE: CPU\d+: machine check \((?:Severe|Fatal)\).*\[Not recovered\]",
+    ),
     (EventClass::BootStop, "xmon", r"^[0-9a-f]+:mon> ?"),
     (EventClass::BootStop, "dracut-shell", r"^dracut:/#"),
     (EventClass::BootStop, "initramfs-shell", r"^\(initramfs\)"),
@@ -43,23 +50,62 @@ const PATTERNS: &[(EventClass, &str, &str)] = &[
     (EventClass::BootStop, "fsck", r"RUN fsck MANUALLY"),
     (
         EventClass::BootStop,
+        "emergency-shell",
+        r"^(?:.*\] )?You are in emergency mode|^Give root password for maintenance|^Entering emergency mode\.|systemd\[1\]: Freezing execution",
+    ),
+    (EventClass::BootStop, "slof-prompt", r"^0 > ?$"),
+    (EventClass::BootStop, "hostboot-stop", r"System shutting down with error status|System Terminating"),
+    (
+        EventClass::BootStop,
         "opal-assert",
         r"\[[0-9. ]+,0\] (?:Assert fail:|OPAL: Reboot requested due to Platform error)",
     ),
-    (EventClass::BootStop, "opal-exception", r"\[[0-9. ]+,\d\] Unexpected exception"),
+    (
+        EventClass::BootStop,
+        "opal-exception",
+        r"\[[0-9. ]+,\d\] (?:Unexpected exception|Fatal (?:MCE|TRAP|System Reset|Exception|Instruction))",
+    ),
     (EventClass::BootStop, "opal-lock", r"OPAL exiting with locks held|LOCK ERROR:"),
-    (EventClass::Hardware, "hmi", r"\bHMI: .*[Ee]rror"),
+    // The others: arch/powerpc/platforms/powernv/opal-hmi.c.
+    (
+        EventClass::Hardware,
+        "hmi",
+        r"\bHMI: .*[Ee]rror|Hypervisor Maintenance interrupt \[|Malfunction Alert|Unrecoverable HMI",
+    ),
+    (EventClass::Hardware, "platform-error", r"(?:opal|OPAL): Hardware platform error"),
     (EventClass::Hardware, "timebase", r"CHIPTOD: .*(?:fail|timeout)"),
-    (EventClass::Hardware, "machine-check-recovered", r"Machine check interrupt \[Recovered\]"),
-    (EventClass::Hardware, "eeh", r"EEH: (?:Frozen|Detected)"),
+    (
+        EventClass::Hardware,
+        "machine-check-recovered",
+        r"Machine check interrupt \[Recovered\]|MCE: CPU\d+: machine check \(\w+\).*\[Recovered\]",
+    ),
+    // arch/powerpc/kernel/eeh*.c.
+    (
+        EventClass::Hardware,
+        "eeh",
+        r"EEH: (?:Frozen|Detected|Fenced|PHB#\S+ failure|Unable to recover|This PCI device has failed)",
+    ),
     (EventClass::Hardware, "sel-non-recoverable", r"Transition to Non-recoverable"),
     (EventClass::Report, "soft-lockup", r"watchdog: .*soft lockup"),
     (EventClass::Report, "rcu-stall", r"(?:rcu: )?INFO: rcu\w* (?:self-)?detected (?:expedited )?stalls?"),
-    (EventClass::Report, "hung-task", r"INFO: task .* blocked for more than"),
-    (EventClass::Report, "kvm-stuck", r"KVM: CPU \d+ seems to be stuck|KVM: couldn.t grab CPU"),
-    (EventClass::Report, "user-access", r"Kernel attempted to (?:read|write|execute|access) user page"),
+    // The thread that should have noticed is the one that does not run.
+    (EventClass::Report, "rcu-stall", r"rcu: \w+ kthread (?:starved for|timer wakeup didn.t happen for) \d+"),
+    (EventClass::Report, "hung-task", r"INFO: task .* blocked (?:in I/O wait )?for more than"),
+    (
+        EventClass::Report,
+        "kvm-stuck",
+        r"KVM: CPU \d+ seems to be stuck|KVM: couldn.t grab CPU|KVM: [Uu]nknown exit",
+    ),
+    (
+        EventClass::Report,
+        "user-access",
+        r"Kernel attempted to (?:read|write|execute|access) user page|kernel tried to execute (?:exec-protected|user) page",
+    ),
+    (EventClass::Report, "list-corruption", at_start!(r"list_(?:add|del) corruption")),
+    // mm/slub.c has no colon after its BUG.
+    (EventClass::Report, "slab-corruption", at_start!(r"BUG [\w.-]+ \(")),
     (EventClass::Report, "code-patching", r"code-patching: test failed|called on invalid text address"),
-    (EventClass::Report, "memory-leak", r"unreferenced object 0x"),
+    (EventClass::Report, "memory-leak", r"unreferenced object 0x|kmemleak: \d+ new suspected memory leaks"),
     (
         EventClass::Report,
         "warning",
@@ -71,8 +117,26 @@ const PATTERNS: &[(EventClass, &str, &str)] = &[
 static SET: LazyLock<Option<RegexSet>> =
     LazyLock::new(|| RegexSet::new(PATTERNS.iter().map(|(_, _, pattern)| pattern)).ok());
 
+/// A command that looks for such lines, or prints one, as a shell with `set -x` or a person's typing shows it.
+static COMMAND: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?:^|[\s;|&+#$(])(?:[ef]?grep|rg|echo|printf|sed|awk|journalctl|dmesg)\s+[^\s|].*").ok()
+});
+
+/// The kernel's or the firmware's own time stamp begins the line: nobody typed it.
+fn is_stamped(line: &str) -> bool {
+    let stamp = line.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    stamp.is_some_and(|(inside, _)| {
+        inside.contains('.') && inside.bytes().all(|byte| byte.is_ascii_digit() || b" .,".contains(&byte))
+    })
+}
+
 /// What `line` means, if it means anything. `line` must have been through [`crate::text::clean`].
 pub fn classify(line: &str) -> Option<Match> {
+    // A shell's own prompt is one of the things that are looked for: it has nothing behind it.
+    let typed = || COMMAND.as_ref().is_some_and(|command| command.is_match(line));
+    if !is_stamped(line) && typed() {
+        return None;
+    }
     let first = SET.as_ref()?.matches(line).iter().next()?;
     let (class, kind, _) = PATTERNS.get(first)?;
     Some(Match { class: *class, kind })
@@ -123,7 +187,27 @@ mod tests {
             ),
             ("VFS: Cannot open root device \"vda\" or unknown-block(0,0)", Some((BootStop, "no-root"))),
             ("Severe Machine check interrupt [Recovered]", Some((Hardware, "machine-check-recovered"))),
+            ("cpu 0x3: Vector: 300 (Data Access) at [c00000000f7b7a40]", Some((Fatal, "xmon-entry"))),
+            ("[   12.5] BUG kmalloc-64 (Not tainted): Poison overwritten", Some((Report, "slab-corruption"))),
+            ("list_del corruption. prev->next should be c000, but was 0", Some((Report, "list-corruption"))),
+            ("EEH: Fenced PHB#0 detected, location: N/A", Some((Hardware, "eeh"))),
+            ("EEH: PCI Enhanced I/O Error Handling Enabled", None),
+            (
+                "MCE: CPU36: machine check (Severe) Host SLB Multihit DAR: 0 [Recovered]",
+                Some((Hardware, "machine-check-recovered")),
+            ),
+            (
+                "MCE: CPU3: machine check (Severe) Real address Load/Store (foreign) [Not recovered]",
+                Some((Fatal, "machine-check")),
+            ),
+            ("rcu: rcu_sched kthread starved for 5250 jiffies! g1 f0x0", Some((Report, "rcu-stall"))),
+            ("You are in emergency mode. After logging in, type", Some((BootStop, "emergency-shell"))),
             ("[ 1.0] systemd[1]: Started debug log of BUGs", None),
+            ("+ grep -q 'Kernel panic - not syncing' /tmp/log", None),
+            ("root@box:~# echo BUG: not one > /dev/kmsg", None),
+            ("[   99.0] echo BUG: KASAN: said by the kernel", Some((Report, "bug"))),
+            ("watchdog: CPU 5 became unstuck TB:1234", None),
+            ("Kernel command line: root=/dev/sda2 panic=30 hardlockup_panic=1", None),
             ("a test prints Oops: nothing of note", None),
             ("echo grub> x", None),
             ("[    0.0] Lock dependency validator: Copyright", None),

@@ -7,7 +7,7 @@
 //! * one file a stage: [`stages`];
 //! * what the stages use: [`source`], [`kernel`], [`guest`], [`host`], [`power`], [`console`],
 //!   [`boot_watch`], [`known_good`], [`process`], [`orphans`], [`cancel`];
-//! * what decides: [`crash`], [`trace`], [`notes`], [`build_log`], [`baseline`], [`classify`], none of which does any I/O
+//! * what decides: [`crash`], [`trace`], [`scan`], [`notes`], [`build_log`], [`baseline`], [`classify`], none of which does any I/O
 //!   but the store of baselines;
 //! * what people see: [`progress`], [`reproduce`], [`text`].
 
@@ -34,6 +34,7 @@ pub mod process;
 pub mod progress;
 pub mod reproduce;
 pub mod run;
+pub mod scan;
 pub mod source;
 pub mod stages;
 pub mod text;

@@ -1,6 +1,7 @@
 //! The action of patchlift: arguments in, exit code out.
 
 mod cli;
+mod console_command;
 
 use std::process::ExitCode;
 
