@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use client::{Cancelled, GitHub};
-pub use run::{Job, RunId, RunView};
+pub use run::{Job, JobStep, RunId, RunView, Runner};
 
 /// How the workflow is run.
 #[derive(Debug, Clone)]
@@ -40,6 +40,8 @@ pub struct Settings {
     pub queued_limit: Duration,
     /// A run that takes longer than this is given up.
     pub run_limit: Duration,
+    /// A run that goes on for this long after it was cancelled is ended by force.
+    pub cancel_limit: Duration,
 }
 
 /// Why GitHub did not do what it was asked for, or did not say.

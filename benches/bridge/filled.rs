@@ -172,6 +172,8 @@ fn state(key: &SeriesKey, place: usize, applied: Applied, now: Timestamp) -> Sta
         status: status.to_owned(),
         asked: Some(now),
         started: Some(now),
+        live: vec![],
+        stopping: None,
     };
     if key.id == 1 {
         return State::Running { applied, run: run("in_progress") };

@@ -1,23 +1,52 @@
-//! Follows a run to its end, and cancels one that nobody wants any more.
+//! Follows a run to its end: how its stages get on, why nobody takes it, what it came to, and whether it is run again.
+//!
+//! `stages` reads its jobs, `ending` says what it came to, `stop` ends one that takes too long or that nobody wants.
+
+mod ending;
+mod stages;
+mod stop;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use patchlift_report::{Fault, Report};
 
+use self::ending::{Came, came, no_verdict, nobody_there};
+use self::stop::Stop;
 use super::ledger::Change;
-use super::site::{Site, StepError, ours};
+use super::site::{Site, StepError, chain, ours};
 use super::start::{may_still_show, poll_of};
-use crate::github::{GitHub, GitHubError, RunView};
+use crate::github::{GitHub, GitHubError, RunId, RunView};
 use crate::record::decide::in_words;
 use crate::record::state::{Applied, Outcome, Run};
-use crate::record::{Event, Record, State, Whose};
+use crate::record::{Event, Record, State, Trouble, Whose};
+
+pub(super) use self::stop::cancel;
 
 /// A run that ended for a fault of ours is repeated so often.
 const ATTEMPTS: u32 = 2;
 
 fn github(site: &Site) -> Result<&GitHub, StepError> {
     site.github.as_ref().ok_or_else(|| ours("there is no [github] in the configuration").into())
+}
+
+/// A run as it is now; `None`: somebody deleted it.
+async fn looked_at(
+    site: &Site,
+    github: &GitHub,
+    run: &Run,
+    id: RunId,
+) -> Result<Option<RunView>, GitHubError> {
+    match github.run(id).await {
+        Ok(view) => Ok(Some(view)),
+        // A run that was just asked for may not be readable everywhere yet.
+        Err(error @ GitHubError::NotFound { .. })
+            if run.asked.is_some_and(|asked| may_still_show(site, asked)) =>
+        {
+            Err(error)
+        }
+        Err(GitHubError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Looks how the run of a series is getting on.
@@ -28,76 +57,101 @@ pub(super) async fn follow(site: &Site, mut record: Record) -> Result<Change, St
     let github = github(site)?;
     let Some(id) = run.id else { return Err(ours("the run has no number").into()) };
     let now = site.clock.now();
-    let view = match github.run(id).await {
-        Ok(view) => view,
-        // A run that was just asked for may not be readable everywhere yet.
-        Err(error @ GitHubError::NotFound { .. })
-            if run.asked.is_some_and(|asked| may_still_show(site, asked)) =>
-        {
-            return Err(error.into());
-        }
-        Err(GitHubError::NotFound { .. }) => {
-            let outcome = no_verdict("the run is not there any more: somebody deleted it".to_owned(), now);
-            let event = conclude(&mut record, applied, run, outcome, now);
-            return Ok(Change::of(record, vec![event]));
-        }
-        Err(error) => return Err(error.into()),
+    let Some(view) = looked_at(site, github, &run, id).await? else {
+        let outcome = no_verdict("the run is not there any more: somebody deleted it".to_owned(), now);
+        let event = conclude(&mut record, applied, run, outcome, now);
+        return Ok(Change::of(record, vec![event]));
     };
     if view.is_over() {
         return finish(github, record, &view, now).await;
     }
-    let started = began(github, &run, &view, now).await?;
-    if let Some(reason) = too_long(site, &run, started, now) {
-        if !site.only_says(|| format!("{}: cancel run {id}", record.key)) {
-            github.cancel(id).await?;
-        }
-        let ended = Run { status: "completed".to_owned(), ..run };
-        let event = conclude(&mut record, applied, ended, no_verdict(reason, now), now);
-        return Ok(Change::of(record, vec![event]));
-    }
+    let mut seen = seen(github, run.clone(), view, now).await?;
     let mut events = Vec::new();
-    if (&view.status, started) != (&run.status, run.started) {
-        if run.started.is_none() && started.is_some() {
-            events.push(Event::Noted { words: format!("run {id} is at work on {}", run.on) });
+    let nobody = nobody_takes(site, github, &seen).await?;
+    if let Some(why) = too_long(site, &seen, nobody.as_deref(), now) {
+        if site.only_says(|| format!("{}: cancel run {id}", record.key)) {
+            record.due = None;
+            return Ok(Change::of(record, vec![]));
         }
-        let run = Run { status: view.status, started, url: view.url.or(run.url.clone()), ..run };
-        record.state = State::Running { applied, run };
+        match stop::stop(site, github, &mut seen, id, &why).await? {
+            Stop::Asked => events.push(Event::Noted { words: format!("run {id} cancelled: {why}") }),
+            Stop::Waits => {}
+            Stop::Forced => {
+                events.push(Event::Noted { words: stop::forced(site, id) });
+                let came = Came::to_nothing(why, now);
+                events.push(settle(&mut record, applied, seen, came, now));
+                return Ok(Change::of(record, events));
+            }
+        }
+    }
+    if run.started.is_none() && seen.started.is_some() {
+        events.push(Event::Noted { words: format!("run {id} is at work on {}", seen.on) });
+    }
+    if seen != run {
+        record.state = State::Running { applied, run: seen };
         record.publish_at = Some(now);
     }
-    record.trouble = None;
+    events.extend(say_nobody(&mut record, nobody, now));
     record.due = Some(now + poll_of(site));
     Ok(Change::of(record, events))
 }
 
-/// The name of the workflow's job that has the box; the jobs before it run anywhere.
-const JOB_ON_THE_BOX: &str = "test";
-
-/// When a runner took the run. GitHub calls a run begun while its jobs still wait for their runners.
-async fn began(
-    github: &GitHub,
-    run: &Run,
-    view: &RunView,
-    now: Timestamp,
-) -> Result<Option<Timestamp>, StepError> {
-    if run.started.is_some() || view.status != "in_progress" {
-        return Ok(run.started);
+/// A run as GitHub shows it now: its jobs are looked at as soon as one of them may be at work.
+async fn seen(github: &GitHub, run: Run, view: RunView, now: Timestamp) -> Result<Run, GitHubError> {
+    let mut seen = Run { url: view.url.or(run.url.clone()), status: view.status, ..run };
+    if seen.status == "in_progress" {
+        let jobs = github.jobs(view.id).await?;
+        if let Some(job) = stages::on_the_box(&jobs, &seen.on) {
+            seen.started = seen.started.or_else(|| stages::began(job, now));
+            seen.live = stages::live(job);
+        }
     }
-    let jobs = github.jobs(view.id).await?;
-    let on_the_box = |name: &str| name.to_lowercase().contains(JOB_ON_THE_BOX);
-    let taken = jobs.iter().filter(|job| jobs.len() == 1 || on_the_box(&job.name));
-    Ok(taken.filter(|job| job.status == "in_progress").map(|job| job.started.unwrap_or(now)).next())
+    Ok(seen)
 }
 
-fn too_long(site: &Site, run: &Run, started: Option<Timestamp>, now: Timestamp) -> Option<String> {
+/// Why no runner takes a run that has waited for a while; `None`: nothing is known that keeps one from it.
+async fn nobody_takes(site: &Site, github: &GitHub, run: &Run) -> Result<Option<String>, GitHubError> {
+    if run.started.is_some() || run.asked.is_none_or(|asked| may_still_show(site, asked)) {
+        return Ok(None);
+    }
+    match github.runners().await {
+        Ok(runners) => Ok(nobody_there(runners.as_deref(), &run.on)),
+        // It is only asked to say more.
+        Err(error) if error.retry_after().is_none() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Shows that nobody takes a run where troubles are shown, and in its history once.
+fn say_nobody(record: &mut Record, nobody: Option<String>, now: Timestamp) -> Option<Event> {
+    let Some(what) = nobody else {
+        record.trouble = None;
+        return None;
+    };
+    let known = record.trouble.as_ref().is_some_and(|trouble| trouble.what == what);
+    let trouble =
+        Trouble { whose: Whose::Infrastructure, what: what.clone(), times: 0, outages: 0, last: now };
+    record.trouble = Some(trouble);
+    (!known).then_some(Event::Noted { words: what })
+}
+
+/// Why a run is to be ended, where it takes too long or is being ended already.
+fn too_long(site: &Site, run: &Run, nobody: Option<&str>, now: Timestamp) -> Option<String> {
+    if let Some(stopping) = &run.stopping {
+        return Some(stopping.why.clone());
+    }
     let settings = site.config.github.as_ref()?;
     let since = |then: Timestamp| Duration::try_from(now.duration_since(then)).unwrap_or_default();
-    match started {
+    match run.started {
         Some(started) if since(started) > settings.run_limit => {
             Some(format!("the run did not end within {}", in_words(settings.run_limit)))
         }
         None if run.asked.is_some_and(|asked| since(asked) > settings.queued_limit) => {
-            let limit = in_words(settings.queued_limit);
-            Some(format!("no runner took the run within {limit}: is the runner of {} online?", run.on))
+            let why = nobody.map_or_else(
+                || format!("see whether the runner with the label {} is online", run.on),
+                str::to_owned,
+            );
+            Some(format!("no runner took the run within {}: {why}", in_words(settings.queued_limit)))
         }
         _ => None,
     }
@@ -112,22 +166,29 @@ async fn finish(
     let State::Running { applied, run } = record.state.clone() else {
         return Ok(Change::of(record, vec![]));
     };
-    let (report, outcome) = match github.report(view.id).await {
+    let (report, came) = match github.report(view.id).await {
         Ok(report) => {
-            let outcome = read(report.as_deref(), view, &applied, now);
-            (report, outcome)
+            let jobs = if report.is_none() { github.jobs(view.id).await? } else { vec![] };
+            let came = came(report.as_deref(), view, &jobs, &applied, &run, now);
+            (report, came)
         }
-        Err(error) if error.is_final() => (None, no_verdict(super::site::chain(&error), now)),
+        Err(error) if error.is_final() => (None, Came::to_nothing(chain(&error), now)),
         Err(error) => return Err(error.into()),
     };
-    let ours = !outcome.passed && outcome.whose == Some(Whose::Infrastructure);
-    let run = Run { status: view.status.clone(), started: run.started.or(view.started), ..run };
-    let event = if ours && run.attempt < ATTEMPTS {
-        again(&mut record, applied, &run, &outcome, now)
-    } else {
-        conclude(&mut record, applied, run, outcome, now)
-    };
+    // How long a box takes is learnt from runs that were at work.
+    let started = run.started.or(view.started.filter(|_| came.outcome.reported));
+    let run = Run { status: view.status.clone(), started, ..run };
+    let event = settle(&mut record, applied, run, came, now);
     Ok(Change { report, ..Change::of(record, vec![event]) })
+}
+
+/// There is a verdict, or it is run once more.
+fn settle(record: &mut Record, applied: Applied, run: Run, came: Came, now: Timestamp) -> Event {
+    if came.may_pass && run.attempt < ATTEMPTS {
+        again(record, applied, &run, &came.outcome, now)
+    } else {
+        conclude(record, applied, run, came.outcome, now)
+    }
 }
 
 /// The box is kept for a second run.
@@ -150,6 +211,8 @@ pub(super) fn next_run(key: &str, applied: &Applied, on: &str, attempt: u32, now
         status: String::new(),
         asked: None,
         started: None,
+        live: vec![],
+        stopping: None,
     }
 }
 
@@ -157,88 +220,4 @@ fn conclude(record: &mut Record, applied: Applied, run: Run, outcome: Outcome, n
     let words = outcome.summary.clone();
     record.queued = None;
     record.enter(State::Finished { applied, run, outcome }, words, now)
-}
-
-fn no_verdict(summary: String, now: Timestamp) -> Outcome {
-    Outcome { passed: false, whose: Some(Whose::Infrastructure), summary, ended: now, reported: false }
-}
-
-/// Longest summary that is kept.
-const SUMMARY_MAX: usize = 400;
-
-/// What a run came to. Without a readable report on these very commits there is no verdict, whatever GitHub says.
-fn read(report: Option<&[u8]>, view: &RunView, applied: &Applied, now: Timestamp) -> Outcome {
-    let conclusion = view.conclusion.as_deref().unwrap_or("no conclusion");
-    let Some(report) = report else {
-        return no_verdict(format!("the run ended ({conclusion}) without a report"), now);
-    };
-    let report = match Report::from_json(report) {
-        Ok(report) => report,
-        Err(error) => {
-            return no_verdict(
-                format!("the run's report cannot be read: {}", super::site::chain(&error)),
-                now,
-            );
-        }
-    };
-    if report.head != applied.tip && !report.head.is_empty() {
-        return no_verdict("the run's report is about another commit".to_owned(), now);
-    }
-    let ending = report.verdict.ending;
-    let whose = ending.fault().map(|fault| match fault {
-        Fault::Series => Whose::Series,
-        Fault::Base => Whose::Base,
-        Fault::Hardware => Whose::Hardware,
-        _ => Whose::Infrastructure,
-    });
-    let passed = whose.is_none() && ending == patchlift_report::Ending::Passed;
-    // A pass needs to be about these commits, not about none.
-    if passed && report.head != applied.tip {
-        return no_verdict("the run's report names no commit".to_owned(), now);
-    }
-    let summary = patchlift_report::clean::line(&report.verdict.title, SUMMARY_MAX);
-    Outcome {
-        passed,
-        whose: whose.or((!passed).then_some(Whose::Infrastructure)),
-        summary,
-        ended: now,
-        reported: true,
-    }
-}
-
-/// Cancels the run of a series that nobody wants any more.
-pub(super) async fn cancel(site: &Site, mut record: Record) -> Result<Change, StepError> {
-    let Some(run) = record.state.run().cloned() else { return Ok(Change::of(record, vec![])) };
-    let github = github(site)?;
-    let now = site.clock.now();
-    let id = match (run.id, run.asked) {
-        (Some(id), _) => Some(id),
-        // It may have been asked for in the very moment it was superseded.
-        (None, Some(asked)) => match github.find_run(&run.run_key, asked).await? {
-            Some(view) => Some(view.id),
-            None if may_still_show(site, asked) => {
-                record.due = Some(now + poll_of(site));
-                return Ok(Change::of(record, vec![]));
-            }
-            None => None,
-        },
-        (None, None) => None,
-    };
-    if let Some(id) = id
-        && !site.only_says(|| format!("{}: cancel run {id}", record.key))
-    {
-        match github.cancel(id).await {
-            // Somebody deleted it.
-            Ok(_) | Err(GitHubError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    match &mut record.state {
-        State::Superseded { cancel, .. } | State::Declined { cancel, .. } => *cancel = None,
-        _ => {}
-    }
-    record.due = None;
-    record.trouble = None;
-    let words = id.map_or("its run had not begun".to_owned(), |id| format!("run {id} cancelled"));
-    Ok(Change::of(record, vec![Event::Noted { words }]))
 }

@@ -52,6 +52,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
         &[
             "api",
             "branch",
+            "cancel_limit",
             "mirror",
             "pause",
             "poll",

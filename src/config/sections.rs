@@ -230,6 +230,8 @@ fn github(table: &Table<'_, '_>, mirror: Option<&Option<mirror::Settings>>) -> O
         // GitHub itself drops a job that no runner took after 24 hours.
         queued_limit: table.time("queued_limit", SECOND..=30 * DAY, DAY),
         run_limit: table.time("run_limit", SECOND..=30 * DAY, 6 * HOUR),
+        // The last steps of a run bring the box back: a power cycle and a boot of the known-good kernel.
+        cancel_limit: table.time("cancel_limit", 100 * MILLISECOND..=DAY, 10 * MINUTE),
         repository: repository?.value,
         token: token?,
         mirror: mirror?,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::run::{Job, Page, RunId, RunView, page};
+use super::run::{Job, Page, RunId, RunView, Runner, page};
 use super::{GitHubError, Settings};
 
 /// Entries of a page: the most that GitHub gives.
@@ -33,6 +33,7 @@ const DEFAULT_BRANCH: Doing = Doing("the repository's default branch");
 const FIND: Doing = Doing("the look-up of a run");
 const RUN: Doing = Doing("the state of a run");
 const JOBS: Doing = Doing("the jobs of a run");
+const RUNNERS: Doing = Doing("the repository's runners");
 const CANCEL: Doing = Doing("cancelling a run");
 
 /// GitHub, as far as the workflow is concerned.
@@ -49,6 +50,7 @@ pub struct GitHub {
     last_write: tokio::sync::Mutex<Option<Instant>>,
     gap: Duration,
     kept: Mutex<BTreeMap<RunId, (String, RunView)>>,
+    runners: tokio::sync::Mutex<KnownRunners>,
     pub(super) download: reqwest::Client,
 }
 
@@ -84,6 +86,17 @@ struct Jobs {
     jobs: Vec<Value>,
 }
 
+#[derive(Deserialize)]
+struct RunnerList {
+    runners: Vec<Value>,
+}
+
+/// What was known of the runners, and when.
+type KnownRunners = Option<(Instant, Option<Vec<Runner>>)>;
+
+/// Runners come and go in minutes; whoever waits for one asks again and again.
+const RUNNERS_KEPT: Duration = Duration::from_secs(60);
+
 impl GitHub {
     /// Nothing is sent yet.
     ///
@@ -100,6 +113,7 @@ impl GitHub {
             last_write: tokio::sync::Mutex::new(None),
             gap: settings.pause,
             kept: Mutex::new(BTreeMap::new()),
+            runners: tokio::sync::Mutex::new(None),
             download: super::report::download_client()?,
         })
     }
@@ -234,6 +248,26 @@ impl GitHub {
             }
         }
         Ok(jobs)
+    }
+
+    /// The runners of the repository, as they were within the last minute. `None`: this token may not see them, which
+    /// needs the right to read the repository's administration; or they belong to the organisation.
+    ///
+    /// # Errors
+    /// GitHub did not say.
+    pub async fn runners(&self) -> Result<Option<Vec<Runner>>, GitHubError> {
+        let mut known = self.runners.lock().await;
+        if let Some((_, runners)) = known.as_ref().filter(|(at, _)| at.elapsed() < RUNNERS_KEPT) {
+            return Ok(runners.clone());
+        }
+        let route = self.repository.route(&format!("actions/runners?per_page={PAGE}"));
+        let runners = match self.api.get(RUNNERS, route).await {
+            Ok(answer) => Some(page(answer.json::<RunnerList>()?.runners).entries),
+            Err(ApiError::Refused { status: 403 | 404, by_github: true, .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        *known = Some((Instant::now(), runners.clone()));
+        Ok(runners)
     }
 
     /// Asks for a run to be ended. Its last steps may still run: they bring the box back.

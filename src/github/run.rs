@@ -57,6 +57,36 @@ pub struct Job {
     pub started: Option<Timestamp>,
     /// When it ended.
     pub completed: Option<Timestamp>,
+    /// Its steps, in order; none before a runner took it.
+    pub steps: Vec<JobStep>,
+}
+
+/// A step of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobStep {
+    /// Its name in the workflow.
+    pub name: String,
+    /// As of a run.
+    pub status: String,
+    /// As of a run, and `skipped`.
+    pub conclusion: Option<String>,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub completed: Option<Timestamp>,
+}
+
+/// A self-hosted runner of the repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runner {
+    /// Its name.
+    pub name: String,
+    /// It is connected to GitHub.
+    pub online: bool,
+    /// It works on a job.
+    pub busy: bool,
+    /// What jobs may ask for.
+    pub labels: Vec<String>,
 }
 
 /// Longest word or name that is kept, in characters.
@@ -85,7 +115,33 @@ struct WireJob {
     labels: Option<Vec<String>>,
     started_at: Option<String>,
     completed_at: Option<String>,
+    steps: Option<Vec<WireStep>>,
 }
+
+#[derive(Deserialize)]
+struct WireStep {
+    name: Option<String>,
+    status: Option<String>,
+    conclusion: Option<String>,
+    started_at: Option<String>,
+    completed_at: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct WireRunner {
+    name: Option<String>,
+    status: Option<String>,
+    busy: Option<bool>,
+    labels: Option<Vec<WireLabel>>,
+}
+
+#[derive(Deserialize)]
+struct WireLabel {
+    name: Option<String>,
+}
+
+/// More steps than this a job has never had.
+const STEPS_MAX: usize = 1000;
 
 fn word(text: Option<String>) -> Option<String> {
     text.map(|text| line(&text, WORD_MAX)).filter(|text| !text.is_empty())
@@ -125,6 +181,31 @@ impl<'de> Deserialize<'de> for Job {
             labels: job.labels.into_iter().flatten().filter_map(|label| word(Some(label))).collect(),
             started: time(job.started_at),
             completed: time(job.completed_at),
+            steps: job.steps.into_iter().flatten().take(STEPS_MAX).map(JobStep::from).collect(),
+        })
+    }
+}
+
+impl From<WireStep> for JobStep {
+    fn from(step: WireStep) -> Self {
+        Self {
+            name: word(step.name).unwrap_or_default(),
+            status: word(step.status).unwrap_or_default(),
+            conclusion: word(step.conclusion),
+            started: time(step.started_at),
+            completed: time(step.completed_at),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Runner {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let runner = WireRunner::deserialize(from)?;
+        Ok(Self {
+            name: word(runner.name).unwrap_or_default(),
+            online: runner.status.as_deref() == Some("online"),
+            busy: runner.busy.unwrap_or(false),
+            labels: runner.labels.into_iter().flatten().filter_map(|label| word(label.name)).collect(),
         })
     }
 }

@@ -200,6 +200,34 @@ pub struct Run {
     pub asked: Option<Timestamp>,
     /// When a runner took it.
     pub started: Option<Timestamp>,
+    /// Stages that it has begun or ended, as far as they are seen from outside; in order.
+    #[serde(default)]
+    pub live: Vec<LiveStage>,
+    /// It is being ended before its time.
+    #[serde(default)]
+    pub stopping: Option<Stopping>,
+}
+
+/// A stage of a run that is at work, as GitHub shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveStage {
+    /// The stage's name as in the report: `boot` ([`patchlift_report::StageName::slug`]).
+    pub stage: String,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When it ended; `None`: it is at work.
+    pub ended: Option<Timestamp>,
+    /// Whether it ended well; whose fault it is otherwise, only the report says.
+    pub passed: bool,
+}
+
+/// A run that is being ended before its time. Its box is kept until GitHub says that it is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopping {
+    /// Why, one line.
+    pub why: String,
+    /// When GitHub was asked to cancel it.
+    pub asked: Timestamp,
 }
 
 /// What a run came to.

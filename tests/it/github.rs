@@ -22,6 +22,7 @@ fn settings(github: &FakeGitHub) -> Settings {
         pause: Duration::ZERO,
         queued_limit: Duration::from_secs(86_400),
         run_limit: Duration::from_secs(86_400),
+        cancel_limit: Duration::from_secs(600),
     }
 }
 

@@ -95,6 +95,8 @@ pub(crate) fn run(id: u64) -> Run {
         status: "completed".to_owned(),
         asked: Some(at(0)),
         started: Some(at(10)),
+        live: vec![],
+        stopping: None,
     }
 }
 

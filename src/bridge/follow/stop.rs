@@ -1,0 +1,117 @@
+//! Ends a run before its time. Its last steps bring the box back, so the box is kept until GitHub says that the run is
+//! over, or until it was ended by force.
+
+use std::time::Duration;
+
+use super::{github, looked_at};
+use crate::bridge::ledger::Change;
+use crate::bridge::site::{Site, StepError};
+use crate::bridge::start::{may_still_show, poll_of};
+use crate::github::{GitHub, GitHubError, RunId};
+use crate::record::decide::in_words;
+use crate::record::state::{Run, Stopping};
+use crate::record::{Event, Record, State};
+
+/// How far the end of a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// It was just asked to end.
+    Asked,
+    /// It was asked, and still goes on.
+    Waits,
+    /// It did not end by itself, and was ended by force.
+    Forced,
+}
+
+/// Asks for the end of a run that is not over; by force where it was asked long ago.
+pub(super) async fn stop(
+    site: &Site,
+    github: &GitHub,
+    run: &mut Run,
+    id: RunId,
+    why: &str,
+) -> Result<Stop, GitHubError> {
+    let now = site.clock.now();
+    let Some(stopping) = &run.stopping else {
+        // Over already is the same: the next look says so.
+        github.cancel(id).await?;
+        run.stopping = Some(Stopping { why: why.to_owned(), asked: now });
+        return Ok(Stop::Asked);
+    };
+    if now < stopping.asked + limit(site) {
+        return Ok(Stop::Waits);
+    }
+    github.force_cancel(id).await?;
+    Ok(Stop::Forced)
+}
+
+fn limit(site: &Site) -> Duration {
+    site.config.github.as_ref().map_or(Duration::from_secs(600), |settings| settings.cancel_limit)
+}
+
+/// What is said of a run that had to be ended by force.
+pub(super) fn forced(site: &Site, id: RunId) -> String {
+    format!(
+        "run {id} did not end within {} after it was cancelled and was ended by force: its last steps may not have brought the box back",
+        in_words(limit(site))
+    )
+}
+
+/// Cancels the run of a series that nobody wants any more, step by step.
+pub(in crate::bridge) async fn cancel(site: &Site, mut record: Record) -> Result<Change, StepError> {
+    let Some(mut run) = record.state.run().cloned() else { return Ok(Change::of(record, vec![])) };
+    let github = github(site)?;
+    let now = site.clock.now();
+    let Some(id) = number(site, github, &run).await? else {
+        if run.asked.is_some_and(|asked| may_still_show(site, asked)) {
+            record.due = Some(now + poll_of(site));
+            return Ok(Change::of(record, vec![]));
+        }
+        return Ok(given_back(record, "its run had not begun".to_owned()));
+    };
+    if site.only_says(|| format!("{}: cancel run {id}", record.key)) {
+        record.due = None;
+        return Ok(Change::of(record, vec![]));
+    }
+    run.id = Some(id);
+    let view = looked_at(site, github, &run, id).await?;
+    if view.is_none_or(|view| view.is_over()) {
+        return Ok(given_back(record, format!("run {id} is over")));
+    }
+    let event = match stop(site, github, &mut run, id, "nobody wants it any more").await {
+        Ok(Stop::Asked) => Some(Event::Noted { words: format!("run {id} cancelled") }),
+        Ok(Stop::Waits) => None,
+        Ok(Stop::Forced) => return Ok(given_back(record, forced(site, id))),
+        // Somebody deleted it meanwhile.
+        Err(GitHubError::NotFound { .. }) => return Ok(given_back(record, format!("run {id} is gone"))),
+        Err(error) => return Err(error.into()),
+    };
+    if let State::Superseded { cancel, .. } | State::Declined { cancel, .. } = &mut record.state {
+        *cancel = Some(run);
+    }
+    record.trouble = None;
+    record.due = Some(now + poll_of(site));
+    Ok(Change::of(record, event.into_iter().collect()))
+}
+
+/// The run's number; `None`: there is none under its name.
+async fn number(site: &Site, github: &GitHub, run: &Run) -> Result<Option<RunId>, GitHubError> {
+    match (run.id, run.asked) {
+        // A dry run asks for nothing that only looks further.
+        _ if site.dry.is_some() => Ok(run.id),
+        (Some(id), _) => Ok(Some(id)),
+        // It may have been asked for in the very moment it was superseded.
+        (None, Some(asked)) => Ok(github.find_run(&run.run_key, asked).await?.map(|view| view.id)),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Its box is free for others.
+fn given_back(mut record: Record, words: String) -> Change {
+    if let State::Superseded { cancel, .. } | State::Declined { cancel, .. } = &mut record.state {
+        *cancel = None;
+    }
+    record.due = None;
+    record.trouble = None;
+    Change::of(record, vec![Event::Noted { words }])
+}
