@@ -89,7 +89,7 @@ pub(super) async fn follow(site: &Site, mut record: Record) -> Result<Change, St
     }
     if seen != run {
         record.state = State::Running { applied, run: seen };
-        record.publish_at = Some(now);
+        record.has_news(now);
     }
     events.extend(say_nobody(&mut record, nobody, now));
     record.due = Some(now + poll_of(site));

@@ -1,6 +1,6 @@
 //! What people are told of a series, made from its record each time. Pure.
 
-use patchlift_publish::{Commits, Links, Notice, NoticePatch, Standing};
+use patchlift_publish::{Commits, Links, LiveStage, Notice, NoticePatch, Standing};
 use patchlift_report::{Fault, Report};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -55,7 +55,7 @@ pub fn notice(record: &Record, places: &Places, report: Option<Report>) -> Optio
         on: run.map(|run| run.on.clone()),
         standing,
         since: record.since,
-        live: vec![],
+        live: run.map(|run| run.live.iter().map(live).collect()).unwrap_or_default(),
         report: report.map(Box::new),
     })
 }
@@ -139,6 +139,10 @@ fn commits(applied: &Applied) -> Commits {
         base_commit: applied.base.commit.clone(),
         base_why: applied.base.why.clone(),
     }
+}
+
+fn live(stage: &super::state::LiveStage) -> LiveStage {
+    LiveStage { stage: stage.stage.clone(), started: stage.started, ended: stage.ended, passed: stage.passed }
 }
 
 fn archived(places: &Places, message_id: &str) -> Option<String> {
