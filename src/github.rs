@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use patchlift_publish::ApiError;
 use patchlift_publish::api::Doing;
-use secrecy::SecretString;
+use patchlift_publish::auth::Credential;
 use url::Url;
 
 pub use client::{Cancelled, GitHub};
@@ -28,8 +28,8 @@ pub struct Settings {
     pub workflow: String,
     /// The branch whose workflow is run; the repository's default branch where it is not given.
     pub branch: Option<String>,
-    /// A personal access token.
-    pub token: SecretString,
+    /// Who asks.
+    pub credential: Credential,
     /// The address at which the runner reads the mirror, without a credential.
     pub mirror: String,
     /// How often a run is looked at.
@@ -61,9 +61,6 @@ pub enum GitHubError {
     Report(#[from] report::ReportError),
 }
 
-/// The wait where GitHub limits requests and does not say for how long, as it asks for in its documentation.
-const LIMITED: Duration = Duration::from_secs(60);
-
 impl From<ApiError> for GitHubError {
     fn from(error: ApiError) -> Self {
         match error {
@@ -78,7 +75,7 @@ impl GitHubError {
     /// How long to wait at least before anything is asked again; `None`: GitHub does not ask for a wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Api(ApiError::RateLimited { wait, .. }) => Some(wait.unwrap_or(LIMITED)),
+            Self::Api(ApiError::RateLimited { wait, .. }) => Some(*wait),
             _ => None,
         }
     }
@@ -92,9 +89,7 @@ impl GitHubError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::NotFound { .. } => true,
-            Self::Api(ApiError::Refused { by_github, .. }) => *by_github,
-            Self::Api(ApiError::BadUrl { .. } | ApiError::BadRepository { .. }) => true,
-            Self::Api(_) => false,
+            Self::Api(error) => error.is_final(),
             Self::Report(error) => error.is_final(),
         }
     }

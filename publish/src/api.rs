@@ -1,20 +1,31 @@
-//! One request to GitHub and its answer. The only file that knows octocrab.
+//! One request to GitHub and its answer. The only file that sends by octocrab.
 //!
 //! octocrab carries the requests; its own models are too strict for what GitHub really answers, and its own retry
-//! sends a POST again at once. What is asked and what an answer means is for the caller to say.
+//! sends a POST again at once. What is asked and what an answer means is for the caller to say. The header with the
+//! token is put on each request here: octocrab leaves it out where an App asks another server than api.github.com.
 
-use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod answer;
+mod error;
+mod pace;
 
-use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
-use http_body_util::{BodyExt as _, Limited};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, Method};
 use octocrab::Octocrab;
 use octocrab::service::middleware::retry::RetryConfig;
 use patchlift_report::clean::line;
-use secrecy::SecretString;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Serialize;
+
+use crate::auth::{self, Credential, For, Found, Installation, Kept, Permissions, Signer, Wanted};
+use pace::Pace;
+
+pub use answer::Answer;
+pub use error::ApiError;
+pub use pace::GAP_BETWEEN_WRITES;
 
 /// GitHub's public address for API requests.
 pub const PUBLIC_API: &str = "https://api.github.com";
@@ -28,11 +39,8 @@ pub const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// For a whole answer, as a multiple of the limit for a piece of it: a server may not go on byte by byte for ever.
 const PIECES: u32 = 4;
 
-/// Longest answer that is read, in bytes: a page of a hundred check runs with full summaries is below it.
-const ANSWER_MAX: usize = 16 << 20;
-
 /// A repository on GitHub.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Repository {
     owner: String,
     name: String,
@@ -55,10 +63,21 @@ impl Repository {
         }
     }
 
+    /// Whose it is.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
     /// The address of something in the repository, below the API's; of the repository itself for an empty `rest`.
     pub fn route(&self, rest: &str) -> String {
         let route = format!("/repos/{}/{}/{rest}", self.owner, self.name);
         route.trim_end_matches('/').to_owned()
+    }
+}
+
+impl std::fmt::Display for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.owner, self.name)
     }
 }
 
@@ -72,83 +91,6 @@ impl std::fmt::Display for Doing {
     }
 }
 
-/// Why there is no answer that can be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiError {
-    /// The address of the API cannot be used.
-    #[error("{url:?} is no address for a token: https is needed, or http on this machine")]
-    BadUrl {
-        /// What was given.
-        url: String,
-    },
-    /// The repository's name cannot be used.
-    #[error("{name:?} is not a repository's name: owner/name is needed")]
-    BadRepository {
-        /// What was given.
-        name: String,
-    },
-    /// The client could not be set up.
-    #[error("cannot set up the GitHub client")]
-    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// No answer, or one that broke off.
-    #[error("no answer from GitHub to {doing}")]
-    Unreachable {
-        /// What was asked.
-        doing: Doing,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// GitHub said no.
-    #[error("GitHub refuses {doing} with status {status}: {message}")]
-    Refused {
-        /// What was asked.
-        doing: Doing,
-        /// The HTTP status, 3xx or 4xx.
-        status: u16,
-        /// GitHub's words, one line.
-        message: String,
-        /// The words came in GitHub's own form; a proxy's page does not.
-        by_github: bool,
-    },
-    /// GitHub asks to wait.
-    #[error("GitHub asks to wait before {doing}: {}", seconds(*.wait))]
-    RateLimited {
-        /// What was asked.
-        doing: Doing,
-        /// How long, where GitHub says so.
-        wait: Option<Duration>,
-    },
-    /// GitHub is out of order.
-    #[error("GitHub answers {doing} with status {status}")]
-    OutOfOrder {
-        /// What was asked.
-        doing: Doing,
-        /// The HTTP status, 5xx.
-        status: u16,
-    },
-    /// The answer is not what GitHub documents.
-    #[error("GitHub's answer to {doing} cannot be read")]
-    Unreadable {
-        /// What was asked.
-        doing: Doing,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
-impl ApiError {
-    /// Whether GitHub may have done what it was asked although it did not say so.
-    pub fn may_have_happened(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::OutOfOrder { .. } | Self::Unreadable { .. })
-    }
-}
-
-fn seconds(wait: Option<Duration>) -> String {
-    wait.map_or_else(|| "it does not say how long".to_owned(), |wait| format!("{} s", wait.as_secs()))
-}
-
 /// The limit for one whole answer was reached.
 #[derive(Debug, thiserror::Error)]
 #[error("it took longer than {} s", limit.as_secs())]
@@ -156,49 +98,44 @@ struct TooLong {
     limit: Duration,
 }
 
-/// GitHub, reached with a token.
-#[derive(Debug)]
+/// GitHub, reached by somebody. Cloned handles keep one pace and share their tokens.
+#[derive(Debug, Clone)]
 pub struct Api {
-    address: String,
-    token: SecretString,
+    address: Arc<str>,
+    access: Access,
     answer_limit: Duration,
-    client: OnceLock<Octocrab>,
+    gap: Duration,
+    client: Arc<OnceLock<Octocrab>>,
+    pace: Arc<Pace>,
+    installations: Arc<Mutex<BTreeMap<(Repository, Permissions), Arc<Installation>>>>,
 }
 
-/// An answer with a status that was expected.
-#[derive(Debug)]
-pub struct Answer {
+/// What a request shows to GitHub.
+#[derive(Debug, Clone)]
+enum Access {
+    Token(SecretString),
+    /// The App itself: it may ask for its installations and its deliveries, and for nothing of a repository.
+    App(Arc<Signer>),
+    Installation(Arc<Signer>, Arc<Installation>),
+}
+
+/// A request without its token.
+struct Request<'a, B: ?Sized> {
     doing: Doing,
-    /// The HTTP status.
-    pub status: u16,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// Its body, at most 16 MiB.
-    pub body: Bytes,
-}
-
-impl Answer {
-    /// The body as what GitHub documents.
-    ///
-    /// # Errors
-    /// It is something else.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        serde_json::from_slice(&self.body)
-            .map_err(|source| ApiError::Unreadable { doing: self.doing, source })
-    }
-
-    /// A header's value, if it is text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
+    method: Method,
+    route: &'a str,
+    headers: HeaderMap,
+    body: Option<&'a B>,
+    /// Statuses that are expected beside those of a success.
+    also: &'a [u16],
 }
 
 impl Api {
     /// `address` is [`PUBLIC_API`], or `https://<host>/api/v3` of a GitHub Enterprise Server. Nothing is sent yet.
     ///
     /// # Errors
-    /// The token would be seen on its way.
-    pub fn new(address: &str, token: SecretString) -> Result<Self, ApiError> {
+    /// The token would be seen on its way, or cannot be sent; the key of the App cannot be used.
+    pub fn new(address: &str, credential: impl Into<Credential>) -> Result<Self, ApiError> {
         let address = address.trim_end_matches('/');
         let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|local| {
             address.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
@@ -207,13 +144,60 @@ impl Api {
         if !(local || address.starts_with("https://")) || address.contains(['@', '?', '#']) {
             return Err(ApiError::BadUrl { url: line(address, 200) });
         }
-        Ok(Self { address: address.to_owned(), token, answer_limit: ANSWER_LIMIT, client: OnceLock::new() })
+        let access = match credential.into() {
+            Credential::Token(token) => {
+                bearer(&token)?;
+                Access::Token(token)
+            }
+            Credential::App(app) => Access::App(Arc::new(Signer::new(&app)?)),
+        };
+        Ok(Self {
+            address: address.into(),
+            access,
+            answer_limit: ANSWER_LIMIT,
+            gap: GAP_BETWEEN_WRITES,
+            client: Arc::default(),
+            pace: Arc::default(),
+            installations: Arc::default(),
+        })
     }
 
     /// Another limit than [`ANSWER_LIMIT`] for each answer, or piece of an answer, to come.
     pub fn with_answer_limit(mut self, limit: Duration) -> Self {
         self.answer_limit = limit;
+        self.client = Arc::default();
         self
+    }
+
+    /// Another gap between this handle's writes and those before them than [`GAP_BETWEEN_WRITES`].
+    pub fn with_gap(mut self, gap: Duration) -> Self {
+        self.gap = gap;
+        self
+    }
+
+    /// The same, for this repository only and with no more than these permissions where an App asks. Its tokens are
+    /// shared by all handles that are made so of one `Api`.
+    pub fn for_repository(&self, repository: &Repository, permissions: Permissions) -> Self {
+        let mut api = self.clone();
+        if let Access::App(signer) | Access::Installation(signer, _) = &self.access {
+            let mut made = self.installations.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = || Arc::new(Installation::new(repository.clone(), permissions));
+            let installation = made.entry((repository.clone(), permissions)).or_insert_with(new);
+            api.access = Access::Installation(signer.clone(), installation.clone());
+        }
+        api
+    }
+
+    /// A token for git over https, user name `x-access-token`. One of an App is good for ten more minutes at least.
+    ///
+    /// # Errors
+    /// The App is not narrowed to a repository, or gets no token.
+    pub async fn secret(&self) -> Result<SecretString, ApiError> {
+        match &self.access {
+            Access::Token(token) => Ok(token.clone()),
+            Access::App(_) => Err(ApiError::NotNarrowed),
+            Access::Installation(signer, at) => self.token(signer, at, For::Git).await,
+        }
     }
 
     /// Asks for what is at `route`.
@@ -250,11 +234,11 @@ impl Api {
         headers: HeaderMap,
         also: &[u16],
     ) -> Result<Answer, ApiError> {
-        let client = self.client()?;
-        self.answer(doing, also, client._get_with_headers(route, Some(headers))).await
+        let body = None::<&()>;
+        self.ask(&Request { doing, method: Method::GET, route: &route, headers, body, also }).await
     }
 
-    /// Has something done. Never sent twice.
+    /// Has something done. Never sent again once it may have been done.
     ///
     /// # Errors
     /// There is no answer, or its status is not a success. [`ApiError::may_have_happened`] tells whether it may be done.
@@ -264,10 +248,10 @@ impl Api {
         route: String,
         body: Option<&B>,
     ) -> Result<Answer, ApiError> {
-        self.answer(doing, &[], self.client()?._post(route, body)).await
+        self.write(Method::POST, doing, &route, body).await
     }
 
-    /// Has something changed. Never sent twice.
+    /// Has something changed. Never sent again once it may have been done.
     ///
     /// # Errors
     /// As [`Api::post`].
@@ -277,7 +261,137 @@ impl Api {
         route: String,
         body: Option<&B>,
     ) -> Result<Answer, ApiError> {
-        self.answer(doing, &[], self.client()?._patch(route, body)).await
+        self.write(Method::PATCH, doing, &route, body).await
+    }
+
+    /// Has something replaced. Never sent again once it may have been done.
+    ///
+    /// # Errors
+    /// As [`Api::post`].
+    pub async fn put<B: Serialize + ?Sized>(
+        &self,
+        doing: Doing,
+        route: String,
+        body: Option<&B>,
+    ) -> Result<Answer, ApiError> {
+        self.write(Method::PUT, doing, &route, body).await
+    }
+
+    async fn write<B: Serialize + ?Sized>(
+        &self,
+        method: Method,
+        doing: Doing,
+        route: &str,
+        body: Option<&B>,
+    ) -> Result<Answer, ApiError> {
+        let _turn = self.pace.turn(self.gap).await;
+        self.ask(&Request { doing, method, route, headers: HeaderMap::new(), body, also: &[] }).await
+    }
+
+    /// Sends a request; once more where the App's token is not taken any more: nothing was done then.
+    async fn ask<B: Serialize + ?Sized>(&self, request: &Request<'_, B>) -> Result<Answer, ApiError> {
+        match &self.access {
+            Access::Token(token) => self.send(request, token).await,
+            Access::App(signer) => self.ask_signed(signer, request).await,
+            Access::Installation(signer, at) => {
+                let token = self.token(signer, at, For::Request).await?;
+                let answer = self.send(request, &token).await;
+                if !is_unauthorized(&answer) {
+                    return answer;
+                }
+                at.forget(&token).await;
+                let token = self.token(signer, at, For::Request).await?;
+                match self.send(request, &token).await {
+                    Err(ApiError::Refused { status: 401, doing, message, .. }) => {
+                        at.forget(&token).await;
+                        Err(ApiError::NotTaken { doing, message })
+                    }
+                    answer => answer,
+                }
+            }
+        }
+    }
+
+    async fn ask_signed<B: Serialize + ?Sized>(
+        &self,
+        signer: &Signer,
+        request: &Request<'_, B>,
+    ) -> Result<Answer, ApiError> {
+        let answer = self.send(request, &signer.signature()?).await;
+        if is_unauthorized(&answer) {
+            signer.forget();
+        }
+        answer
+    }
+
+    /// A token of the App for the repository: the one that it has, or a new one.
+    async fn token(&self, signer: &Signer, at: &Installation, good: For) -> Result<SecretString, ApiError> {
+        let mut kept = at.kept.lock().await;
+        if let Some(token) = kept.good(good) {
+            return Ok(token);
+        }
+        let given = self.new_token(signer, at, &mut kept).await;
+        given.map_err(|error| match error {
+            refused @ ApiError::Refused { by_github: true, .. } => {
+                kept.forget_all();
+                ApiError::NoToken {
+                    app: signer.id,
+                    repository: at.repository.to_string(),
+                    permissions: at.permissions.to_string(),
+                    source: Box::new(refused),
+                }
+            }
+            error => error,
+        })
+    }
+
+    async fn new_token(
+        &self,
+        signer: &Signer,
+        at: &Installation,
+        kept: &mut Kept,
+    ) -> Result<SecretString, ApiError> {
+        let number = match signer.installation.or(kept.number) {
+            Some(number) => number,
+            None => {
+                let route = at.repository.route("installation");
+                self.ask_signed(signer, &unsent(auth::INSTALLATION, Method::GET, &route, None::<&()>))
+                    .await?
+                    .json::<Found>()?
+                    .id
+            }
+        };
+        kept.number = Some(number);
+        let wanted = Wanted { repositories: [&at.repository.name], permissions: at.permissions };
+        let route = format!("/app/installations/{number}/access_tokens");
+        let request = unsent(auth::TOKEN, Method::POST, &route, Some(&wanted));
+        kept.keep(&self.ask_signed(signer, &request).await?)
+    }
+
+    async fn send<B: Serialize + ?Sized>(
+        &self,
+        request: &Request<'_, B>,
+        token: &SecretString,
+    ) -> Result<Answer, ApiError> {
+        let doing = request.doing;
+        if let Some(wait) = self.pace.quiet_for() {
+            return Err(ApiError::RateLimited { doing, wait });
+        }
+        let client = self.client()?;
+        let mut parts = http::request::Builder::new().method(&request.method).uri(request.route);
+        for (name, value) in &request.headers {
+            parts = parts.header(name, value);
+        }
+        let parts = parts.header(AUTHORIZATION, bearer(token)?);
+        let built = client.build_request(parts, request.body).map_err(|e| ApiError::Client(Box::new(e)))?;
+        let limit = self.answer_limit * PIECES;
+        let too_long = |_| ApiError::Unreachable { doing, source: Box::new(TooLong { limit }) };
+        let read = answer::read(doing, request.also, client.execute(built));
+        let answer = tokio::time::timeout(limit, read).await.map_err(too_long)?;
+        if let Err(ApiError::RateLimited { wait, .. }) = &answer {
+            self.pace.be_quiet(*wait);
+        }
+        answer
     }
 
     /// Made at the first request: octocrab needs a runtime for it.
@@ -287,83 +401,36 @@ impl Api {
         }
         let failed = |error: octocrab::Error| ApiError::Client(Box::new(error));
         let client = Octocrab::builder()
-            .base_uri(self.address.as_str())
+            .base_uri(&*self.address)
             .map_err(failed)?
             // octocrab would send a POST three times more at once after an error: three more check runs.
             .add_retry_config(RetryConfig::None)
             .set_connect_timeout(Some(CONNECT_LIMIT))
             .set_read_timeout(Some(self.answer_limit))
             .set_write_timeout(Some(self.answer_limit))
-            .personal_token(self.token.clone())
             .build()
             .map_err(failed)?;
         Ok(self.client.get_or_init(|| client))
     }
-
-    async fn answer(
-        &self,
-        doing: Doing,
-        also: &[u16],
-        request: impl Future<Output = Result<http::Response<Body>, octocrab::Error>>,
-    ) -> Result<Answer, ApiError> {
-        let limit = self.answer_limit * PIECES;
-        let too_long = |_| ApiError::Unreachable { doing, source: Box::new(TooLong { limit }) };
-        tokio::time::timeout(limit, read(doing, also, request)).await.map_err(too_long)?
-    }
 }
 
-type Body = http_body_util::combinators::BoxBody<Bytes, octocrab::Error>;
-
-/// Reads an answer: its body is used only after its status said that it is what was asked for.
-async fn read(
+fn unsent<'a, B: ?Sized>(
     doing: Doing,
-    also: &[u16],
-    request: impl Future<Output = Result<http::Response<Body>, octocrab::Error>>,
-) -> Result<Answer, ApiError> {
-    let answer = request.await.map_err(|source| ApiError::Unreachable { doing, source: Box::new(source) })?;
-    let (head, body) = answer.into_parts();
-    let status = head.status;
-    if status.is_server_error() {
-        return Err(ApiError::OutOfOrder { doing, status: status.as_u16() });
-    }
-    let body = Limited::new(body, ANSWER_MAX)
-        .collect()
-        .await
-        .map_err(|source| ApiError::Unreachable { doing, source })?
-        .to_bytes();
-    let answer = Answer { doing, status: status.as_u16(), headers: head.headers, body };
-    if status.is_success() || also.contains(&answer.status) { Ok(answer) } else { Err(refusal(&answer)) }
+    method: Method,
+    route: &'a str,
+    body: Option<&'a B>,
+) -> Request<'a, B> {
+    Request { doing, method, route, headers: HeaderMap::new(), body, also: &[] }
 }
 
-fn refusal(answer: &Answer) -> ApiError {
-    let &Answer { doing, status, .. } = answer;
-    let number = |name: &str| answer.header(name)?.trim().parse::<u64>().ok();
-    let (message, by_github) = message(&answer.body);
-    let after = number("retry-after").map(Duration::from_secs);
-    let exhausted = number("x-ratelimit-remaining") == Some(0);
-    // GitHub documents that neither header has to be there, and no other mark than its words.
-    let says_so = by_github && message.to_ascii_lowercase().contains("rate limit");
-    if status == 429 || (status == 403 && (after.is_some() || exhausted || says_so)) {
-        let reset = number("x-ratelimit-reset").filter(|_| exhausted).map(until);
-        return ApiError::RateLimited { doing, wait: after.or(reset) };
-    }
-    ApiError::Refused { doing, status, message, by_github }
+fn is_unauthorized(answer: &Result<Answer, ApiError>) -> bool {
+    matches!(answer, Err(ApiError::Refused { status: 401, .. }))
 }
 
-/// The time until that second since 1970.
-fn until(second: u64) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Duration::from_secs(second.saturating_sub(now.as_secs()))
-}
-
-/// The words of a refusal, and whether they came in GitHub's own form.
-fn message(body: &[u8]) -> (String, bool) {
-    #[derive(Deserialize)]
-    struct Refusal {
-        message: String,
-    }
-    match serde_json::from_slice::<Refusal>(body) {
-        Ok(refusal) => (line(&refusal.message, 300), true),
-        Err(_) => (line(&String::from_utf8_lossy(&body[..body.len().min(300)]), 300), false),
-    }
+/// The header that carries a token.
+fn bearer(token: &SecretString) -> Result<HeaderValue, ApiError> {
+    let text = format!("Bearer {}", token.expose_secret());
+    let mut header = HeaderValue::from_str(&text).map_err(|_| ApiError::BadToken)?;
+    header.set_sensitive(true);
+    Ok(header)
 }

@@ -6,59 +6,66 @@
 use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::api::{ANSWER_LIMIT, Api, ApiError, Doing};
+use crate::api::{Api, ApiError, Doing};
+use crate::auth::Permissions;
 use crate::check_run::{CheckRun, RequestBody};
 
 pub use crate::api::{PUBLIC_API, Repository};
 
-/// For a whole check run with all its annotations, the pauses included.
-const WHOLE_LIMIT: Duration = Duration::from_secs(180);
-
-/// GitHub asks for a second between writes ("Best practices for using the REST API").
-pub const PAUSE_BETWEEN_WRITES: Duration = Duration::from_secs(1);
+/// For one publication with all its annotations, the wait for its turns to write included.
+const WHOLE_LIMIT: Duration = Duration::from_secs(300);
 
 /// Most pages of a look-up. GitHub keeps 1000 runs of one name, a hundred fit on a page.
-const PAGES_MAX: u32 = 10;
+pub(crate) const PAGES_MAX: usize = 10;
 
-const PAGE: usize = 100;
+/// Entries of a page: the most that GitHub gives.
+pub(crate) const PAGE: usize = 100;
+
+/// What check runs take.
+const CHECKS: Permissions = Permissions(&[("checks", "write"), ("metadata", "read")]);
 
 const LOOK_UP: Doing = Doing("the look-up of check runs");
 const CREATE: Doing = Doing("a new check run");
 const UPDATE: Doing = Doing("an update of a check run");
 
-/// What became of a check run.
+/// What became of something that was published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
     /// Its number at GitHub.
     pub id: u64,
-    /// Whether it was made now; otherwise it was there and has been completed.
-    pub created: bool,
+    /// What had to be done.
+    pub change: Change,
 }
 
-/// Why a check run was not published, or not in full. Publishing again is always safe: what is there is found.
+/// What had to be done at GitHub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It was made.
+    Created,
+    /// It was there, and says something else now.
+    Updated,
+    /// It was there and said the same; or it has a verdict, and what came does not.
+    None,
+}
+
+/// Why something was not published, or not in full. Publishing again is always safe: what is there is found.
 #[derive(Debug, thiserror::Error)]
 pub enum GitHubError {
     /// A request went wrong.
     #[error(transparent)]
     Api(#[from] ApiError),
-    /// No thread to wait on.
-    #[error("cannot start waiting for GitHub")]
-    Runtime(#[source] std::io::Error),
     /// It took too long in all.
-    #[error("publishing the check run took longer than {} s", WHOLE_LIMIT.as_secs())]
+    #[error("publishing took longer than {} s", WHOLE_LIMIT.as_secs())]
     TooLong,
 }
 
-/// GitHub, reached with a token of an App (or `GITHUB_TOKEN`): no other token may write check runs.
+/// Where verdicts are shown on GitHub. Check runs are taken from an App only, or from `GITHUB_TOKEN`; personal tokens
+/// have commit statuses ([`GitHub::set_statuses`]). Cloned ones keep one pace.
 #[derive(Debug, Clone)]
 pub struct GitHub {
-    address: String,
-    token: SecretString,
-    pause: Duration,
-    answer_limit: Duration,
+    pub(crate) api: Api,
 }
 
 /// A check run as GitHub lists it, as far as it is needed.
@@ -68,11 +75,19 @@ struct Listed {
     #[serde(default)]
     external_id: Option<String>,
     #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    conclusion: Option<String>,
+    #[serde(default)]
     output: Option<ListedOutput>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 struct ListedOutput {
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    summary: Option<String>,
     #[serde(default)]
     annotations_count: Option<usize>,
 }
@@ -80,6 +95,21 @@ struct ListedOutput {
 impl Listed {
     fn annotations(&self) -> usize {
         self.output.as_ref().and_then(|output| output.annotations_count).unwrap_or(0)
+    }
+
+    /// It says what is to be said, or more: what comes late must not open a check run again that has a verdict.
+    fn says(&self, run: &CheckRun) -> bool {
+        let has_verdict = matches!(self.conclusion.as_deref(), Some("success" | "failure" | "timed_out"));
+        if run.status.conclusion().is_none() && has_verdict {
+            return true;
+        }
+        let conclusion = run.status.conclusion().map(|conclusion| conclusion.word());
+        let output = self.output.as_ref();
+        self.status.as_deref() == Some(run.status.word())
+            && self.conclusion.as_deref() == conclusion
+            && output.and_then(|output| output.title.as_ref()) == Some(&run.title)
+            && output.and_then(|output| output.summary.as_ref()) == Some(&run.summary)
+            && self.annotations() >= run.annotations.len()
     }
 }
 
@@ -89,81 +119,57 @@ struct ListPage {
 }
 
 impl GitHub {
-    /// `address` is [`PUBLIC_API`], or `https://<host>/api/v3` of a GitHub Enterprise Server. Nothing is sent yet.
-    pub fn new(address: &str, token: SecretString) -> Result<Self, GitHubError> {
-        // Checked now, and not only when there is something to say.
-        Api::new(address, token.clone())?;
-        let address = address.to_owned();
-        Ok(Self { address, token, pause: PAUSE_BETWEEN_WRITES, answer_limit: ANSWER_LIMIT })
+    /// Nothing is sent yet.
+    pub fn new(api: Api) -> Self {
+        Self { api }
     }
 
-    /// Another pause between writes than the second that GitHub asks for.
-    pub fn with_pause(mut self, pause: Duration) -> Self {
-        self.pause = pause;
-        self
-    }
-
-    /// Another limit than 30 s for each answer, or piece of an answer, to come.
-    pub fn with_answer_limit(mut self, limit: Duration) -> Self {
-        self.answer_limit = limit;
-        self
-    }
-
-    /// Makes the check run, or completes the one that is there with the same `external_id`. Asking twice, or
-    /// again after a failure in the middle, leaves one check run with every annotation once.
+    /// Makes the check run, or changes the one that is there with the same `external_id`, unless it says the same.
+    /// Asking twice, or again after a failure in the middle, leaves one check run with every annotation once.
+    ///
+    /// # Errors
+    /// It is not known to be there as it should be.
     pub async fn publish(&self, repository: &Repository, run: &CheckRun) -> Result<Published, GitHubError> {
-        let publish = self.publish_without_limit(repository, run);
-        tokio::time::timeout(WHOLE_LIMIT, publish).await.map_err(|_| GitHubError::TooLong)?
-    }
-
-    /// [`GitHub::publish`] for a program without an async runtime.
-    pub fn publish_blocking(
-        &self,
-        repository: &Repository,
-        run: &CheckRun,
-    ) -> Result<Published, GitHubError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(GitHubError::Runtime)?;
-        runtime.block_on(self.publish(repository, run))
-    }
-
-    async fn publish_without_limit(
-        &self,
-        repository: &Repository,
-        run: &CheckRun,
-    ) -> Result<Published, GitHubError> {
-        // One for each call: its connections belong to the runtime of that call.
-        let api = Api::new(&self.address, self.token.clone())?.with_answer_limit(self.answer_limit);
-        let there = Repo { api, repository };
-        let (published, more) = match there.find(run).await? {
-            Some(listed) => {
-                let requests = run.requests(listed.annotations());
-                there.update(listed.id, &requests.first).await?;
-                (Published { id: listed.id, created: false }, requests.more)
-            }
-            None => {
-                let requests = run.requests(0);
-                let id = there.create(run, requests.first).await?;
-                (Published { id, created: true }, requests.more)
-            }
-        };
-        for request in &more {
-            tokio::time::sleep(self.pause).await;
-            there.update(published.id, request).await?;
-        }
-        Ok(published)
+        let there = Checks { api: self.api.for_repository(repository, CHECKS), repository };
+        within_limit(there.publish(run)).await
     }
 }
 
-/// A repository, reached.
-struct Repo<'a> {
+pub(crate) async fn within_limit<T>(
+    publish: impl Future<Output = Result<T, GitHubError>>,
+) -> Result<T, GitHubError> {
+    tokio::time::timeout(WHOLE_LIMIT, publish).await.map_err(|_| GitHubError::TooLong)?
+}
+
+/// The check runs of a repository.
+struct Checks<'a> {
     api: Api,
     repository: &'a Repository,
 }
 
-impl Repo<'_> {
+impl Checks<'_> {
+    async fn publish(&self, run: &CheckRun) -> Result<Published, GitHubError> {
+        let (published, more) = match self.find(run).await? {
+            Some(listed) if listed.says(run) => {
+                return Ok(Published { id: listed.id, change: Change::None });
+            }
+            Some(listed) => {
+                let requests = run.requests(listed.annotations());
+                self.update(listed.id, &requests.first).await?;
+                (Published { id: listed.id, change: Change::Updated }, requests.more)
+            }
+            None => {
+                let requests = run.requests(0);
+                let id = self.create(run, requests.first).await?;
+                (Published { id, change: Change::Created }, requests.more)
+            }
+        };
+        for request in &more {
+            self.update(published.id, request).await?;
+        }
+        Ok(published)
+    }
+
     /// The newest check run with this name and key on the commit.
     async fn find(&self, run: &CheckRun) -> Result<Option<Listed>, GitHubError> {
         let name = utf8_percent_encode(&run.name, NON_ALPHANUMERIC);

@@ -7,17 +7,26 @@
 pub mod annotation;
 #[cfg(feature = "github")]
 pub mod api;
+#[cfg(feature = "github")]
+pub mod auth;
 pub mod check_run;
+pub mod checks;
 #[cfg(feature = "github")]
 pub mod github;
 pub mod job_summary;
 pub mod notice;
 pub mod notice_sample;
+pub mod pull_request;
+pub mod status;
 
 pub use annotation::{Annotation, AnnotationLevel};
 #[cfg(feature = "github")]
 pub use api::{Api, ApiError};
-pub use check_run::{CheckRun, CheckRunConclusion, CheckTarget, NoCommit};
 #[cfg(feature = "github")]
-pub use github::{GitHub, GitHubError, Published, Repository};
+pub use auth::{App, Credential, Permissions};
+pub use check_run::{CheckAction, CheckRun, CheckRunConclusion, CheckStatus};
+#[cfg(feature = "github")]
+pub use github::{Change, GitHub, GitHubError, Published, Repository};
 pub use notice::{Commits, Links, LiveStage, Notice, NoticePatch, Standing};
+pub use pull_request::PullRequest;
+pub use status::CommitStatus;

@@ -233,7 +233,7 @@ fn github(table: &Table<'_, '_>, mirror: Option<&Option<mirror::Settings>>) -> O
         // The last steps of a run bring the box back: a power cycle and a boot of the known-good kernel.
         cancel_limit: table.time("cancel_limit", 100 * MILLISECOND..=DAY, 10 * MINUTE),
         repository: repository?.value,
-        token: token?,
+        credential: token?.into(),
         mirror: mirror?,
         api: api?,
     })

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use patchlift_publish::ApiError;
-use patchlift_publish::api::{Answer, Api, Doing};
-use patchlift_publish::github::Repository;
+use patchlift_publish::api::{Answer, Api, Doing, Repository};
+use patchlift_publish::auth::Permissions;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::time::Instant;
 
 use super::run::{Job, Page, RunId, RunView, Runner, page};
 use super::{GitHubError, Settings};
@@ -27,6 +26,9 @@ const CLOCKS_DIFFER: Duration = Duration::from_secs(600);
 
 /// Most runs whose last state is kept, to ask only whether it changed.
 const KEPT_MAX: usize = 1000;
+
+/// What runs take of an App.
+const RUNS: Permissions = Permissions(&[("actions", "write"), ("contents", "read"), ("metadata", "read")]);
 
 const DISPATCH: Doing = Doing("starting the workflow");
 const DEFAULT_BRANCH: Doing = Doing("the repository's default branch");
@@ -46,9 +48,6 @@ pub struct GitHub {
     default_branch: Mutex<Option<String>>,
     /// This server does not know `return_run_details`.
     plain_dispatch: AtomicBool,
-    /// When the last write was over. Held during a write: GitHub asks for one at a time, a second apart.
-    last_write: tokio::sync::Mutex<Option<Instant>>,
-    gap: Duration,
     kept: Mutex<BTreeMap<RunId, (String, RunView)>>,
     runners: tokio::sync::Mutex<KnownRunners>,
     pub(super) download: reqwest::Client,
@@ -103,15 +102,23 @@ impl GitHub {
     /// # Errors
     /// The address or the repository cannot be used.
     pub fn new(settings: &Settings) -> Result<Self, GitHubError> {
+        let api = Api::new(settings.api.as_str(), settings.credential.clone())?;
+        Self::reached(&api, settings)
+    }
+
+    /// With an `Api` that others use, too: all of them keep one pace.
+    ///
+    /// # Errors
+    /// The repository cannot be used.
+    pub fn reached(api: &Api, settings: &Settings) -> Result<Self, GitHubError> {
+        let repository = Repository::parse(&settings.repository)?;
         Ok(Self {
-            api: Api::new(settings.api.as_str(), settings.token.clone())?,
-            repository: Repository::parse(&settings.repository)?,
+            api: api.for_repository(&repository, RUNS).with_gap(settings.pause),
+            repository,
             workflow: settings.workflow.clone(),
             branch: settings.branch.clone(),
             default_branch: Mutex::new(None),
             plain_dispatch: AtomicBool::new(false),
-            last_write: tokio::sync::Mutex::new(None),
-            gap: settings.pause,
             kept: Mutex::new(BTreeMap::new()),
             runners: tokio::sync::Mutex::new(None),
             download: super::report::download_client()?,
@@ -120,7 +127,7 @@ impl GitHub {
 
     /// Another pause between writes than the second that GitHub asks for.
     pub fn with_gap(mut self, gap: Duration) -> Self {
-        self.gap = gap;
+        self.api = self.api.with_gap(gap);
         self
     }
 
@@ -167,7 +174,7 @@ impl GitHub {
         return_run_details: bool,
     ) -> Result<Answer, ApiError> {
         let route = self.workflow_route("dispatches");
-        self.post(DISPATCH, route, Some(&Dispatch { r#ref: branch, inputs, return_run_details })).await
+        self.api.post(DISPATCH, route, Some(&Dispatch { r#ref: branch, inputs, return_run_details })).await
     }
 
     async fn default_branch(&self) -> Result<String, GitHubError> {
@@ -288,7 +295,7 @@ impl GitHub {
 
     async fn end(&self, id: RunId, how: &str) -> Result<Cancelled, GitHubError> {
         let route = self.repository.route(&format!("actions/runs/{id}/{how}"));
-        match self.post(CANCEL, route, None::<&()>).await {
+        match self.api.post(CANCEL, route, None::<&()>).await {
             Ok(_) => Ok(Cancelled::Asked),
             Err(ApiError::Refused { status: 409, .. }) => Ok(Cancelled::Over),
             Err(error) => Err(error.into()),
@@ -299,20 +306,5 @@ impl GitHub {
         let workflow =
             percent_encoding::utf8_percent_encode(&self.workflow, percent_encoding::NON_ALPHANUMERIC);
         self.repository.route(&format!("actions/workflows/{workflow}/{rest}"))
-    }
-
-    async fn post<B: Serialize + ?Sized>(
-        &self,
-        doing: Doing,
-        route: String,
-        body: Option<&B>,
-    ) -> Result<Answer, ApiError> {
-        let mut last = self.last_write.lock().await;
-        if let Some(last) = *last {
-            tokio::time::sleep_until(last + self.gap).await;
-        }
-        let answer = self.api.post(doing, route, body).await;
-        *last = Some(Instant::now());
-        answer
     }
 }

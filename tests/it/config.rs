@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use patchlift::config::{ChecksOn, Config, ConfigError};
 use patchlift::policy::Senders;
+use patchlift_publish::Credential;
 use secrecy::ExposeSecret;
 
 const EXAMPLE: &str = include_str!("../../patchlift.example.toml");
@@ -104,7 +105,8 @@ fn with_hardware_only_known_senders_run() {
     let senders = &config.servers[0].projects[0].rules.senders;
     assert_eq!(*senders, Senders::Known { listed: Vec::new(), commits: 3 });
     let github = config.github.as_ref().unwrap();
-    assert_eq!(github.token.expose_secret(), "s3cret", "without its line end");
+    let Credential::Token(token) = &github.credential else { panic!("{github:?}") };
+    assert_eq!(token.expose_secret(), "s3cret", "without its line end");
     assert_eq!(github.mirror, "https://github.com/example/linux.git");
     assert!(!format!("{config:?}").contains("s3cret"));
 }

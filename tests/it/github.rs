@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use patchlift::github::{GitHub, Settings};
+use secrecy::SecretString;
 
 use crate::world::github::{FakeGitHub, REPOSITORY, TOKEN};
 
@@ -16,7 +17,7 @@ fn settings(github: &FakeGitHub) -> Settings {
         repository: REPOSITORY.into(),
         workflow: "kvm-ci.yml".into(),
         branch: None,
-        token: TOKEN.into(),
+        credential: SecretString::from(TOKEN).into(),
         mirror: "https://mirror.example.org/linux.git".into(),
         poll: Duration::from_secs(60),
         pause: Duration::ZERO,

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use patchlift::github::report::ReportError;
 use patchlift::github::{GitHub, GitHubError, Settings};
 use patchlift_publish::ApiError;
+use secrecy::SecretString;
 
 use super::{client, hasty_client, inputs, settings};
 use crate::world::github::{FakeGitHub, Fault, TOKEN, When};
@@ -115,7 +116,8 @@ async fn a_download_that_goes_wrong_is_never_a_report() {
 async fn the_token_is_in_no_error_and_no_debug_output() {
     let github = FakeGitHub::start();
     let wrong = "ghs_another-token-that-must-never-be-seen";
-    let refused = GitHub::new(&Settings { token: wrong.into(), ..settings(&github) }).unwrap();
+    let refused =
+        GitHub::new(&Settings { credential: SecretString::from(wrong).into(), ..settings(&github) }).unwrap();
     let nobody = Settings { api: "http://127.0.0.1:9".parse().unwrap(), ..settings(&github) };
     let nobody = GitHub::new(&nobody).unwrap();
     let mut said = format!("{refused:?} {nobody:?} {:?}", settings(&github));
