@@ -1,7 +1,10 @@
 //! The command line of `patchlift-action`.
 
+mod background;
+mod console;
+
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 use patchlift_action::cancel::Cancel;
@@ -11,7 +14,7 @@ use patchlift_action::run::{self, chain};
 use patchlift_report::Report;
 use patchlift_report::text::TextStyle;
 
-use crate::console_command::console;
+use console::console;
 
 /// Exit codes, as `--help` prints them. They are part of the contract: `docs/report.md`.
 const EXIT_CODES: &str = "Exit codes:
@@ -47,6 +50,26 @@ enum Command {
         /// One JSON object a line
         #[arg(long)]
         json: bool,
+    },
+    /// Starts the same in the background and waits until it has the box, or has failed
+    ///
+    /// For a workflow, one step of which ends with a cancel while the run has a box to give back: `follow` shows
+    /// its stages one by one, `stop` ends it.
+    Start(Box<background::StartArgs>),
+    /// Shows what a started run does until one of its stages has ended
+    #[command(after_help = EXIT_CODES)]
+    Follow(background::FollowArgs),
+    /// Ends a started run: asks it to stop where it is still at work, waits for the roll-back, tells the verdict
+    ///
+    /// May be called again and again. A run that is rolling back anyway is only waited for. Where its process was
+    /// killed, its box is brought back here.
+    #[command(after_help = EXIT_CODES)]
+    Stop(background::StopArgs),
+    /// What `start` starts
+    #[command(hide = true)]
+    Continue {
+        /// The folder of the run
+        dir: PathBuf,
     },
     /// Shows a report.json again, for the terminal, or as HTML or Markdown
     Report {
@@ -87,6 +110,10 @@ pub(crate) fn run(cli: Cli) -> u8 {
             Ok(_) => 0,
             Err(error) => complain_text(&format!("cannot read {}: {error}", log.display()), BAD_INPUT),
         },
+        Command::Start(args) => background::start(*args),
+        Command::Follow(args) => background::follow(&args),
+        Command::Stop(args) => background::stop(&args),
+        Command::Continue { dir } => background::go_on(dir),
         Command::Report { file, format } => show(&file, format),
     }
 }
@@ -111,19 +138,23 @@ fn run_series(args: RunArgs) -> u8 {
         Ok((report, dir)) => {
             let text = report.to_text(&style(io::stdout().is_terminal()));
             print(&format!("{text}\n{}\n", dir.join("report.html").display()));
-            if let Some(path) = args.job_summary
-                && let Err(error) = patchlift_publish::job_summary::append(&path, &report)
-            {
-                // The verdict stands without it.
-                complain(&error, 0);
-            }
+            summarise(args.job_summary.as_deref(), &report);
             report.verdict.exit_code()
         }
         Err(error) => complain(&error, OUR_FAULT),
     }
 }
 
-fn show(file: &std::path::Path, format: Format) -> u8 {
+/// Appends the report to the summary of the job, where there is one. The verdict stands without it.
+fn summarise(path: Option<&Path>, report: &Report) {
+    if let Some(path) = path
+        && let Err(error) = patchlift_publish::job_summary::append(path, report)
+    {
+        complain(&error, 0);
+    }
+}
+
+fn show(file: &Path, format: Format) -> u8 {
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
         Err(error) => return complain_text(&format!("cannot read {}: {error}", file.display()), BAD_INPUT),

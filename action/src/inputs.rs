@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use patchlift_report as report;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::machine::{Machine, MachineError};
 
@@ -141,7 +141,7 @@ struct SeriesHead {
 }
 
 /// The request as it was typed, before it is checked.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
 pub struct Request {
     /// Description of the box, box.toml
     #[arg(long = "box", value_name = "FILE", env = "PATCHLIFT_BOX")]
@@ -200,6 +200,22 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 impl Request {
+    /// The same request, good from any folder.
+    ///
+    /// # Errors
+    /// Where the present folder is gone.
+    pub fn made_absolute(self) -> Result<Self, InputError> {
+        let fragments = self.fragments.into_iter().map(absolute).collect::<Result<_, _>>()?;
+        // A repository is a path only where there is one; what is none may be `host:path` of SSH.
+        let local = Path::new(&self.repo);
+        let repo = match local.exists() {
+            true => absolute(local.to_owned())?.to_string_lossy().into_owned(),
+            false => self.repo,
+        };
+        let (machine, series) = (absolute(self.machine)?, absolute(self.series)?);
+        Ok(Self { machine, series, repo, work: absolute(self.work)?, fragments, ..self })
+    }
+
     /// Checks everything that can be checked without the box.
     ///
     /// # Errors

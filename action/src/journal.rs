@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use jiff::Timestamp;
-use patchlift_report::{Lane, StageName};
+use patchlift_report::{Lane, Stage, StageName};
 use serde::{Deserialize, Serialize};
 
 /// One line of `journal.jsonl`.
@@ -19,6 +19,10 @@ pub struct Entry {
     pub lane: Lane,
     /// `started`, or the word of its result.
     pub event: String,
+    /// How it went, once it has ended: who follows the run from outside sees it here, and who ends it in its
+    /// place goes on from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<Stage>,
 }
 
 /// The journal of one run.
@@ -42,8 +46,25 @@ impl Journal {
     /// # Errors
     /// Where it can't be written, for example on a full disk.
     pub fn note(&mut self, stage: StageName, lane: Lane, event: &str) -> io::Result<()> {
-        let entry = Entry { at: Timestamp::now(), stage, lane, event: event.to_owned() };
-        let mut line = serde_json::to_vec(&entry)?;
+        self.write(&Entry { at: Timestamp::now(), stage, lane, event: event.to_owned(), done: None })
+    }
+
+    /// Writes how a stage ended and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// Where it can't be written.
+    pub fn ended(&mut self, stage: &Stage) -> io::Result<()> {
+        self.write(&Entry {
+            at: Timestamp::now(),
+            stage: stage.name,
+            lane: stage.lane,
+            event: stage.result.word().to_owned(),
+            done: Some(stage.clone()),
+        })
+    }
+
+    fn write(&mut self, entry: &Entry) -> io::Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         self.file.write_all(&line)?;
         self.file.sync_data()

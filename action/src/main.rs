@@ -1,7 +1,6 @@
 //! The action of patchlift: arguments in, exit code out.
 
 mod cli;
-mod console_command;
 
 use std::process::ExitCode;
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use patchlift_report::{
-    Baseline, Fact, Fault, Kernel, Lane, Machine, Report, RollBack, Stage, StageName, StageResult, TestResult,
+    Fact, Fault, Lane, Machine, Report, RollBack, Stage, StageName, StageResult, TestResult,
 };
+use serde::{Deserialize, Serialize};
 
 use crate::baseline::BaselineStore;
 use crate::cancel::Cancel;
-use crate::classify::{self, Evidence};
 use crate::console::{Console, Mark};
 use crate::guest::GuestError;
 use crate::host::{HostError, SshHost};
@@ -23,14 +23,15 @@ use crate::lease::{Lease, LeaseError};
 use crate::plan::{self, Gate, Planned};
 use crate::power::{Bmc, PowerError};
 use crate::progress::Progress;
+use crate::run_folder::{Found, RunFolder};
 use crate::source::{Source, SourceError};
-use crate::{orphans, reproduce, stages};
+use crate::{ending, orphans, stages};
 
 /// For one short command on the box.
 pub const SHORT: Duration = Duration::from_secs(60);
 
 /// The known-good system as it was found before anything was done to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownGood {
     /// `uname -r`.
     pub release: String,
@@ -200,17 +201,48 @@ pub enum RunError {
         #[source]
         source: std::io::Error,
     },
-    /// The report can't be put into JSON.
-    #[error("cannot write the report")]
+    /// A file of the run can't be read.
+    #[error("cannot read {}", .path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The report, or what was asked for, is not the JSON that it should be.
+    #[error("the run's folder holds something else than it should")]
     Json(#[source] serde_json::Error),
 }
 
-fn write_error(path: &Path) -> impl FnOnce(std::io::Error) -> RunError {
-    let path = path.to_owned();
-    move |source| RunError::Write { path, source }
+impl RunError {
+    /// The error of writing to `path`.
+    pub fn write(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Write { path, source }
+    }
 }
 
 impl Run {
+    /// A run in `folder`, with its console. Without the lease not even that is touched: it would be taken from the
+    /// run that has the box.
+    pub(crate) fn begin(
+        folder: &RunFolder,
+        inputs: Inputs,
+        cancel: Cancel,
+        progress: Progress,
+        has_box: bool,
+    ) -> Result<Self, RunError> {
+        let bmc = Bmc::new(inputs.machine.bmc.clone());
+        let log = folder.console_log();
+        let console = if has_box {
+            Console::start(bmc.clone(), &log).map_err(RunError::write(&log))?
+        } else {
+            Console::disconnected()
+        };
+        Ok(Self::new(inputs, cancel, progress, bmc, console, folder.path().to_owned()))
+    }
+
     fn new(
         inputs: Inputs,
         cancel: Cancel,
@@ -265,19 +297,28 @@ impl Run {
 /// # Errors
 /// Only where no report can be written: see [`RunError`].
 pub fn execute(inputs: Inputs, cancel: Cancel, progress: Progress) -> Result<(Report, PathBuf), RunError> {
+    let folder = RunFolder::create(&inputs, Timestamp::now())?;
+    let report = execute_in(&folder, inputs, cancel, progress)?;
+    Ok((report, folder.path().to_owned()))
+}
+
+/// [`execute`] in a folder that is there already.
+///
+/// # Errors
+/// Only where no report can be written: see [`RunError`].
+pub fn execute_in(
+    folder: &RunFolder,
+    inputs: Inputs,
+    cancel: Cancel,
+    progress: Progress,
+) -> Result<Report, RunError> {
     let started = Timestamp::now();
-    let (dir, run_id) = new_run_dir(&inputs, started)?;
-    let journal_path = dir.join("journal.jsonl");
-    let mut journal = Journal::open(&journal_path).map_err(write_error(&journal_path))?;
-    let bmc = Bmc::new(inputs.machine.bmc.clone());
-    let console_log = dir.join("console.log");
-    // Without the lease not even the console is touched: it would be taken from the run that has the box.
+    let mut journal = Journal::open(&folder.journal()).map_err(RunError::write(&folder.journal()))?;
     let leases = take_leases(&inputs);
-    let console = match &leases {
-        Ok(_) => Console::start(bmc.clone(), &console_log).map_err(write_error(&console_log))?,
-        Err(_) => Console::disconnected(),
-    };
-    let mut run = Run::new(inputs, cancel, progress, bmc, console, dir);
+    let mut run = Run::begin(folder, inputs, cancel, progress, leases.is_ok())?;
+    if leases.is_ok() {
+        folder.note_box()?;
+    }
     let mut refused = leases.as_ref().err().map(|error| Failure::lab(error));
     let mut done = Vec::new();
     let opening = plan::opening();
@@ -287,6 +328,10 @@ pub fn execute(inputs: Inputs, cancel: Cancel, progress: Progress) -> Result<(Re
         done.push(stage);
     }
     let opened = done.iter().all(|stage| stage.result == StageResult::Passed);
+    if let Some(known_good) = run.known_good.clone() {
+        let (machine, compiler) = (run.machine.clone(), run.compiler.clone());
+        folder.save_found(&Found { known_good, machine, compiler })?;
+    }
     let store = BaselineStore::new(&run);
     let known = store.read();
     // A run that ends here need not say twice what it could not do.
@@ -296,53 +341,21 @@ pub fn execute(inputs: Inputs, cancel: Cancel, progress: Progress) -> Result<(Re
         let stage = one_stage(&mut run, planned, &done, &mut journal, None);
         done.push(stage);
     }
-    run.progress.finish();
     let baseline = known.or_else(|| store.learn(&run, &done));
-    let mut report = assemble(&run, run_id, started, done, baseline);
-    if let (Ok((lease, _work)), RollBack::Failed { reason }) = (&leases, &run.roll_back)
-        && let Err(error) = lease.quarantine(reason)
-    {
-        let warning = format!(" The box could not be marked as quarantined: {}.", chain(&error));
-        report.verdict.summary.push_str(&warning);
-    }
-    write_report(&run.dir, &report)?;
-    point_latest(&run.dir);
-    Ok((report, run.dir.clone()))
+    let lease = leases.as_ref().ok().map(|(lease, _work)| lease);
+    ending::end(&run, folder, started, done, baseline, lease)
 }
 
 /// The box and the folder, both for this run alone. What an earlier, killed run left running is ended.
-fn take_leases(inputs: &Inputs) -> Result<(Lease, std::fs::File), LeaseError> {
+pub(crate) fn take_leases(inputs: &Inputs) -> Result<(Lease, std::fs::File), LeaseError> {
     let lease = Lease::take(&inputs.machine_dir, &inputs.machine.name)?;
     let work = Lease::lock_work(&inputs.work)?;
     orphans::end();
     Ok((lease, work))
 }
 
-/// Makes the folder of a new run; two runs that begin in the same second get two.
-fn new_run_dir(inputs: &Inputs, started: Timestamp) -> Result<(PathBuf, String), RunError> {
-    let runs = inputs.work.join("runs");
-    std::fs::create_dir_all(&runs).map_err(write_error(&runs))?;
-    let id = run_id(inputs, started);
-    for count in 1..100 {
-        let id = if count == 1 { id.clone() } else { format!("{id}-{count}") };
-        let dir = runs.join(&id);
-        match std::fs::create_dir(&dir) {
-            Ok(()) => return Ok((dir, id)),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(write_error(&dir)(error)),
-        }
-    }
-    Err(write_error(&runs.join(id))(std::io::ErrorKind::AlreadyExists.into()))
-}
-
-/// Sorts by time, safe in file names.
-fn run_id(inputs: &Inputs, started: Timestamp) -> String {
-    let head: String = inputs.head.chars().take(12).collect();
-    format!("{}-{}-{head}", started.strftime("%Y%m%d-%H%M%S"), inputs.series.id)
-}
-
 /// Runs or skips one stage, journalled on both sides. `refused` is set where the run may not even begin.
-fn one_stage(
+pub(crate) fn one_stage(
     run: &mut Run,
     planned: Planned,
     done: &[Stage],
@@ -364,6 +377,7 @@ fn one_stage(
     if let Gate::Skip(reason) = plan::gate(planned, done, run.cancel.requested()) {
         let stage = Stage { ended: started, ..ended(StageResult::Skipped { reason }, vec![], vec![], None) };
         run.progress.ended(&stage);
+        let _ = journal.ended(&stage);
         return stage;
     }
     run.progress.started(planned);
@@ -381,9 +395,9 @@ fn one_stage(
         Ok(finished) => ended(StageResult::Passed, finished.facts, vec![], finished.log),
         Err(failure) => ended(failure.result, vec![], failure.excerpt, failure.log),
     };
-    // The result is in the report as well; a journal that can't be written any more changes nothing here.
-    let _ = journal.note(name, lane, stage.result.word());
     run.progress.ended(&stage);
+    // The result is in the report as well; a journal that can't be written any more changes nothing here.
+    let _ = journal.ended(&stage);
     stage
 }
 
@@ -394,74 +408,4 @@ fn caught(run: &mut Run, planned: Planned) -> Result<Done, Failure> {
         let reason = "patchlift-action itself failed, its message is on stderr: this is a defect, report it";
         Err(Failure::new(Fault::Infrastructure, reason))
     })
-}
-
-fn assemble(
-    run: &Run,
-    run_id: String,
-    started: Timestamp,
-    mut stages: Vec<Stage>,
-    baseline: Option<Baseline>,
-) -> Report {
-    let events = run.console.events();
-    let verdict = classify::verdict(&Evidence {
-        stages: &stages,
-        baseline: baseline.as_ref(),
-        events: &events,
-        roll_back: &run.roll_back,
-        series: &run.inputs.series,
-        base: &run.inputs.base,
-        machine: &run.machine,
-    });
-    classify::settle_faults(&mut stages, verdict.ending);
-    let kernel = run.built.get(&Lane::Series).map(|built| Kernel {
-        release: built.release.clone(),
-        build_id: built.build_id.clone(),
-        compiler: built.compiler.clone(),
-        config_sha256: built.config_sha256.clone(),
-        image_bytes: built.image_bytes,
-    });
-    Report {
-        format: patchlift_report::FORMAT,
-        generator: concat!("patchlift-action ", env!("CARGO_PKG_VERSION")).to_owned(),
-        run_id,
-        series: run.inputs.series.clone(),
-        base: run.inputs.base.clone(),
-        head: run.inputs.head.clone(),
-        machine: run.machine.clone(),
-        kernel,
-        baseline,
-        tests: run.tests.get(&Lane::Series).cloned().unwrap_or_default(),
-        events,
-        roll_back: run.roll_back.clone(),
-        reproduce: reproduce::commands(run, verdict.ending),
-        verdict,
-        stages,
-        started,
-        ended: Timestamp::now(),
-    }
-}
-
-/// Writes `report.json` and `report.html`, each by way of a temporary file: a reader never sees half of one.
-fn write_report(dir: &Path, report: &Report) -> Result<(), RunError> {
-    type Render = fn(&Report) -> Result<Vec<u8>, serde_json::Error>;
-    let page: Render = |report| Ok(report.to_html().into_bytes());
-    let forms: [(&str, Render); 2] = [("report.json", Report::to_json), ("report.html", page)];
-    for (name, render) in forms {
-        let bytes = render(report).map_err(RunError::Json)?;
-        let (path, part) = (dir.join(name), dir.join(format!("{name}.part")));
-        std::fs::write(&part, bytes).map_err(write_error(&part))?;
-        std::fs::rename(&part, &path).map_err(write_error(&path))?;
-    }
-    Ok(())
-}
-
-/// `runs/latest` points to the newest run. A convenience: that it fails changes nothing.
-fn point_latest(dir: &Path) {
-    let (Some(parent), Some(name)) = (dir.parent(), dir.file_name()) else { return };
-    let part = parent.join(".latest.part");
-    let _ = std::fs::remove_file(&part);
-    if std::os::unix::fs::symlink(name, &part).is_ok() {
-        let _ = std::fs::rename(&part, parent.join("latest"));
-    }
 }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use crate::{action, stderr};
 
 /// A folder with a box and a series that are good as long as nobody connects.
-struct Desk {
+pub(crate) struct Desk {
     dir: tempfile::TempDir,
 }
 
 impl Desk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let desk = Self { dir: tempfile::tempdir().expect("a temporary folder") };
         for secret in ["key", "password", "known_hosts"] {
             let path = desk.write(secret, "x");
@@ -39,18 +39,18 @@ impl Desk {
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, text).expect("it is written");
         path
     }
 
     /// The report of the run that there was.
-    fn report(&self) -> patchlift_report::Report {
+    pub(crate) fn report(&self) -> patchlift_report::Report {
         let json = std::fs::read(self.path("work/runs/latest/report.json")).expect("a report was written");
         patchlift_report::Report::from_json(&json).expect("it is readable")
     }

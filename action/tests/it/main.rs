@@ -1,5 +1,6 @@
 //! The real action binary, run as a user runs it, without a box.
 
+mod background;
 mod bad_input;
 mod crash_corpus;
 mod report;
