@@ -11,7 +11,7 @@ use crate::decisive::Source;
 use crate::outline::{Kind, Row};
 use crate::report::{Report, TestResult};
 use crate::stage::{Lane, Stage, StageResult};
-use crate::words::{self, LINE_MAX, Tone};
+use crate::words::{self, LINE_MAX};
 
 /// GitHub drops a job summary of more than 1 MiB with an error; this leaves room for what other steps wrote.
 pub const JOB_SUMMARY_MAX: usize = 900 * 1024;
@@ -62,7 +62,7 @@ impl Report {
 
 fn heading(page: &mut Page, report: &Report) {
     let ending = report.verdict.ending;
-    let symbol = tone_symbol(words::ending_tone(ending));
+    let symbol = words::ending_tone(ending).symbol();
     let title = prose(&report.verdict.title, words::TITLE_MAX);
     page.text(&format!("## {symbol} {}: {title}\n\n", words::ending(ending)));
     page.text(&format!("{}\n\n", code(&report.series_title(), words::TITLE_MAX)));
@@ -142,7 +142,7 @@ fn stage_row(stage: &Stage) -> Vec<String> {
         _ => words::duration(stage.seconds()),
     };
     let result =
-        format!("{} {}", tone_symbol(words::stage_tone(&stage.result)), words::stage_result(&stage.result));
+        format!("{} {}", words::stage_tone(&stage.result).symbol(), words::stage_result(&stage.result));
     let why = code(&words::stage_reason(&stage.result), LINE_MAX);
     vec![stage.name.in_words().to_owned(), result, time, why]
 }
@@ -157,15 +157,6 @@ fn test_row(row: &Compared<'_>) -> Vec<String> {
         words::change(row.change).to_owned(),
         row.series.map_or(String::new(), |test| code(&test.reason, LINE_MAX)),
     ]
-}
-
-fn tone_symbol(tone: Tone) -> &'static str {
-    match tone {
-        Tone::Good => "✅",
-        Tone::Bad => "❌",
-        Tone::Warn => "⚠️",
-        Tone::Calm => "➖",
-    }
 }
 
 /// Text as prose in which nothing is markup, a mention, a reference or a link.

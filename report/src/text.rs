@@ -250,21 +250,29 @@ impl TextStyle {
     /// `text` wrapped at blanks, `first` before its first line and as many blanks before the others.
     fn wrapped(&self, out: &mut String, first: &str, text: &str, paint: impl Fn(&str) -> String) {
         let indent = first.width();
-        let room = self.columns().saturating_sub(indent).max(20);
         let mut before = first.to_owned();
-        let mut current = String::new();
-        for word in text.split(' ').filter(|word| !word.is_empty()) {
-            let needed = current.width() + usize::from(!current.is_empty()) + word.width();
-            if needed > room && !current.is_empty() {
-                let _ = writeln!(out, "{before}{}", paint(&current));
-                before = " ".repeat(indent);
-                current.clear();
-            }
-            if !current.is_empty() {
-                current.push(' ');
-            }
-            current.push_str(word);
+        for text in wrap(text, self.columns().saturating_sub(indent)) {
+            let _ = writeln!(out, "{before}{}", paint(&text));
+            before = " ".repeat(indent);
         }
-        let _ = writeln!(out, "{before}{}", paint(&current));
     }
+}
+
+/// `text` in lines of at most `columns` columns, 20 at least, broken at blanks; a longer word stays whole. One line
+/// at least.
+pub fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let room = columns.max(20);
+    let mut lines = vec![String::new()];
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        let Some(current) = lines.last_mut() else { break };
+        if current.is_empty() {
+            current.push_str(word);
+        } else if current.width() + 1 + word.width() <= room {
+            current.push(' ');
+            current.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }

@@ -39,6 +39,16 @@ impl Tone {
             Self::Calm => "calm",
         }
     }
+
+    /// The sign of the tone where people read on a screen that shows emoji.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Good => "✅",
+            Self::Bad => "❌",
+            Self::Warn => "⚠️",
+            Self::Calm => "➖",
+        }
+    }
 }
 
 /// The ending in two or three words: "Passed", "Does not build", …
