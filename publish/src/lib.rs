@@ -2,8 +2,11 @@
 //!
 //! [`check_run`] and [`annotation`] turn a report into what GitHub shows beside a commit; they do no I/O.
 //! [`github`] sends it by way of [`api`], which the bridge uses for its own requests. [`job_summary`] appends the
-//! report to the page of the workflow run.
+//! report to the page of the workflow run. [`gist`] puts a [`notice`] into words for all who are told of a series
+//! in other ways: [`slack`] and [`mail`].
 
+#[cfg(feature = "slack")]
+mod address;
 pub mod annotation;
 #[cfg(feature = "github")]
 pub mod api;
@@ -11,12 +14,17 @@ pub mod api;
 pub mod auth;
 pub mod check_run;
 pub mod checks;
+pub mod gist;
 #[cfg(feature = "github")]
 pub mod github;
 pub mod job_summary;
+#[cfg(feature = "mail")]
+pub mod mail;
 pub mod notice;
 pub mod notice_sample;
 pub mod pull_request;
+#[cfg(feature = "slack")]
+pub mod slack;
 pub mod status;
 
 pub use annotation::{Annotation, AnnotationLevel};

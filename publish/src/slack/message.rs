@@ -1,0 +1,140 @@
+//! A series in one message.
+
+use patchlift_report::words;
+
+use crate::gist::{Gist, tests_in_one_line};
+use crate::notice::{Notice, Standing};
+use crate::slack::block::{Block, Blocks, HEADER_MAX, Message, TEXT_MAX, Text};
+use crate::slack::markup::{Lines, code, link, plain};
+
+/// Longest summary in bytes: four long sentences.
+const SUMMARY_MAX: usize = 2400;
+/// All reasons together, in bytes.
+const REASONS_MAX: usize = 2000;
+/// Longest value of a field, in bytes.
+const VALUE_MAX: usize = 300;
+
+/// One message for the series as it stands; mentions nobody.
+pub fn message(notice: &Notice) -> Message {
+    let gist = notice.gist();
+    let mut blocks = Blocks::default();
+    let heading = format!("{} {}: {}", gist.symbol, gist.state, notice.shown_title());
+    blocks.push(Block::Header { text: Text::plain(plain(&heading, HEADER_MAX)) });
+    blocks.push(Block::Section { text: Text::plain(plain(&sentences(&gist), SUMMARY_MAX)) });
+    blocks.section(reasons(&gist));
+    blocks.section(blame(&gist));
+    let fields = fields(notice);
+    if !fields.is_empty() {
+        blocks.push(Block::Fields { fields });
+    }
+    blocks.section(stages_so_far(notice));
+    let links = links(notice);
+    blocks.push(Block::Context { elements: vec![Text::markup(links)] });
+    blocks.push(Block::Context { elements: vec![Text::plain(small_print(notice))] });
+    blocks.finish(in_one_line(notice, &gist))
+}
+
+/// What a notification shows.
+fn in_one_line(notice: &Notice, gist: &Gist) -> String {
+    let title = notice.shown_title();
+    let text = format!(
+        "{} {}: {title} ({}): {}. {}",
+        gist.symbol,
+        gist.state,
+        notice.shown_size(),
+        gist.what,
+        gist.blame
+    );
+    plain(&text, TEXT_MAX)
+}
+
+/// What happened as a sentence, and the sentences about it.
+fn sentences(gist: &Gist) -> String {
+    format!("{}. {}", capital(gist.what.trim_end_matches('.')), gist.more)
+}
+
+fn capital(text: &str) -> String {
+    // A file's or a function's name keeps its letters.
+    let first = text.split(' ').next().unwrap_or_default();
+    let mut rest = text.chars();
+    match rest.next() {
+        Some(c) if first.chars().all(char::is_alphabetic) => c.to_uppercase().chain(rest).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+fn reasons(gist: &Gist) -> String {
+    let mut lines = Lines::new(REASONS_MAX);
+    for reason in &gist.reasons {
+        lines.push(&format!("• {}", code(reason, REASONS_MAX / 2)));
+    }
+    lines.finish()
+}
+
+fn blame(gist: &Gist) -> String {
+    if gist.blame.is_empty() { String::new() } else { format!("*{}* {}", gist.blame, gist.who_acts) }
+}
+
+fn fields(notice: &Notice) -> Vec<Text> {
+    let report = notice.report.as_deref();
+    let kernel = report.and_then(|report| report.kernel.as_ref()).map(|kernel| kernel.release.clone());
+    let time = report.map(|report| words::duration(report.seconds()));
+    let rows = [
+        ("Series", Some(notice.shown_size())),
+        ("Base", notice.shown_base()),
+        ("Box", notice.shown_box()),
+        ("Kernel", kernel),
+        ("Tests", report.and_then(tests_in_one_line)),
+        ("Time", time),
+    ];
+    let shown = rows.into_iter().filter_map(|(label, value)| {
+        let value = code(&value?, VALUE_MAX);
+        (!value.is_empty()).then(|| Text::markup(format!("*{label}*\n{value}")))
+    });
+    shown.collect()
+}
+
+/// The stages that are seen from outside while there is no report.
+fn stages_so_far(notice: &Notice) -> String {
+    if notice.standing != Standing::Testing {
+        return String::new();
+    }
+    let mut lines = Lines::new(REASONS_MAX);
+    for stage in &notice.live {
+        let time = stage.started.zip(stage.ended).map(|(from, to)| to.duration_since(from).as_secs_f64());
+        let time = time.map_or_else(|| "…".to_owned(), words::duration);
+        let symbol = match (stage.ended, stage.passed) {
+            (None, _) => "⏳",
+            (Some(_), true) => words::Tone::Good.symbol(),
+            (Some(_), false) => words::Tone::Warn.symbol(),
+        };
+        lines.push(&format!("{symbol} {} {time}", plain(&stage.in_words(), VALUE_MAX)));
+    }
+    lines.finish()
+}
+
+fn links(notice: &Notice) -> String {
+    let links = &notice.links;
+    let links = [
+        (&links.patchwork, "Patchwork"),
+        (&links.thread, "Thread"),
+        (&links.run, "Run"),
+        (&links.branch, "Branch"),
+        (&links.page, "Report"),
+    ];
+    let links: Vec<_> = links.into_iter().filter_map(|(url, label)| link(url.as_deref(), label)).collect();
+    links.join(" · ")
+}
+
+fn small_print(notice: &Notice) -> String {
+    let since = notice.since.strftime("%Y-%m-%d %H:%M UTC");
+    let attempt = match notice.attempt {
+        0 | 1 => String::new(),
+        attempt => format!(", test {attempt}"),
+    };
+    let project = match notice.project.as_str() {
+        "" => String::new(),
+        project => format!(" of {project}"),
+    };
+    plain(&format!("{}{project}{attempt}, since {since}", notice.key), VALUE_MAX)
+}
