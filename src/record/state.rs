@@ -201,10 +201,10 @@ pub struct Run {
     /// When a runner took it.
     pub started: Option<Timestamp>,
     /// Stages that it has begun or ended, as far as they are seen from outside; in order.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub live: Vec<LiveStage>,
     /// It is being ended before its time.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Stopping>,
 }
 

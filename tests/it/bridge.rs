@@ -15,18 +15,18 @@ use crate::run::{Ran, arg, patchlift};
 use crate::world::patchwork::{FakePatchwork, Fault, SeenCheck};
 use crate::world::process::{Bridge, within};
 
-const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// A World with these series in its list, and the tree they are for.
-struct Story {
-    lab: Lab,
+pub(crate) struct Story {
+    pub(crate) lab: Lab,
     upstream: GitRepo,
     mails: Vec<Vec<u8>>,
 }
 
 impl Story {
     /// Each series is one posting's mails.
-    fn of(postings: &[Posting<'_>]) -> Self {
+    pub(crate) fn of(postings: &[Posting<'_>]) -> Self {
         let (upstream, base) = upstream(10);
         let mails: Vec<Vec<u8>> =
             postings.iter().flat_map(|posting| posting.mails(&upstream, &base)).collect();
@@ -38,31 +38,38 @@ impl Story {
         Self { lab, upstream: scenario.upstream, mails }
     }
 
+    /// One posting more, in the list's archive when this comes back.
+    pub(crate) fn sends(&self, posting: &Posting<'_>) {
+        let mails = posting.mails(&self.upstream, "main");
+        self.upstream.git(&["checkout", "-q", "main"]);
+        self.lab.receives(&mails.into_iter().map(|mail| Sent { project: LIST, mail }).collect::<Vec<_>>());
+    }
+
     /// The configuration, with one thing written otherwise.
-    fn configured(&self, from: &str, to: &str) {
+    pub(crate) fn configured(&self, from: &str, to: &str) {
         let config = std::fs::read_to_string(self.lab.config()).unwrap();
         assert!(config.contains(from), "{from} is not in\n{config}");
         std::fs::write(self.lab.config(), config.replace(from, to)).unwrap();
     }
 
-    fn run(&self, command: &str, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, command: &str, args: &[&str]) -> Ran {
         let config = self.lab.config();
         patchlift(&[&[command, "--config", arg(&config)], args].concat())
     }
 
-    fn record(&self, id: u64) -> Option<Record> {
+    pub(crate) fn record(&self, id: u64) -> Option<Record> {
         self.lab.records().into_iter().find(|record| record.key.id == id)
     }
 
     /// Waits until the series is in this state.
-    fn becomes(&self, bridge: &Bridge, id: u64, word: &str) -> Record {
+    pub(crate) fn becomes(&self, bridge: &Bridge, id: u64, word: &str) -> Record {
         let there = within(SOON, || self.record(id).filter(|record| record.state.word() == word));
         there.unwrap_or_else(|| {
             panic!("{id} never is {word} but {:?}\n{}", self.record(id).map(|r| r.state), bridge.said())
         })
     }
 
-    fn history(&self, id: u64) -> Vec<String> {
+    pub(crate) fn history(&self, id: u64) -> Vec<String> {
         let shown = self.run("show", &["--json", &format!("fake/{id}")]);
         assert_eq!(shown.code, 0, "{}", shown.stderr);
         let lines = shown.json()[0]["history"].as_array().unwrap().clone();
@@ -70,7 +77,7 @@ impl Story {
     }
 }
 
-fn change(id: &'static str, title: &'static str, number: usize) -> Posting<'static> {
+pub(crate) fn change(id: &'static str, title: &'static str, number: usize) -> Posting<'static> {
     let changed = BTreeMap::from([(5, title)]);
     Posting::of(id, title, &format!("f{number}.c"), &file(number, &changed))
 }

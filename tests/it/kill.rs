@@ -5,7 +5,7 @@ pub(crate) mod lab;
 pub(crate) mod mails;
 mod peers;
 mod proxy;
-mod runners;
+pub(crate) mod runners;
 pub(crate) mod scenario;
 mod shim;
 mod stand_in;

@@ -14,6 +14,7 @@ mod bad_input;
 mod bridge;
 mod config;
 mod date_differential;
+mod following;
 mod git_repo;
 mod github;
 mod kill;

@@ -19,7 +19,7 @@ fn with_status(status: u16) -> Fault {
 }
 
 #[tokio::test]
-async fn a_start_whose_answer_got_lost_is_found_and_not_repeated() {
+async fn contract_05_a_start_whose_answer_got_lost_is_found_and_not_repeated() {
     for fault in [with_status(502), Fault::Reset, Fault::HalfBody, Fault::Silence] {
         let github = FakeGitHub::start();
         let client = client(&github);

@@ -48,7 +48,7 @@ async fn a_renamed_default_branch_is_found_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_tells_no_number_is_searched() {
+async fn contract_05_a_server_that_tells_no_number_is_searched() {
     for refuses in [false, true] {
         let github = FakeGitHub::start();
         github.model().tells_run = false;
@@ -84,7 +84,7 @@ async fn a_run_is_watched_at_no_cost_while_nothing_changes() {
     github.run_starts(id);
     assert_eq!(client.run(id).await.unwrap().status, "in_progress");
     let jobs = client.jobs(id).await.unwrap();
-    assert_eq!((jobs[0].runner.as_deref(), jobs[0].labels[1].as_str()), (Some("controller"), "power8"));
+    assert_eq!((jobs[0].runner.as_deref(), jobs[0].labels[1].as_str()), (Some("controller"), "p8"));
 
     github.runner_vanishes(id);
     let over = client.run(id).await.unwrap();
@@ -96,7 +96,7 @@ async fn a_run_is_watched_at_no_cost_while_nothing_changes() {
 }
 
 #[tokio::test]
-async fn a_run_is_cancelled_once() {
+async fn contract_12_a_run_is_cancelled_once() {
     let github = FakeGitHub::start();
     let client = client(&github);
     let id = client.dispatch(&inputs("k-1")).await.unwrap().unwrap();

@@ -38,7 +38,7 @@ pub(crate) struct Lab {
     pub(crate) github: FakeGitHub,
     /// Between the bridge and GitHub.
     pub(crate) github_door: Proxy,
-    _runners: Runners,
+    runners: Runners,
     ends: Vec<End>,
 }
 
@@ -85,7 +85,7 @@ impl Lab {
         let github_door = Proxy::before(address_of(&github.url));
         let runners = Runners::of(&github);
         let ends = scenario.ends.clone();
-        let lab = Self { dir, patchwork, patchwork_door, github, github_door, _runners: runners, ends };
+        let lab = Self { dir, patchwork, patchwork_door, github, github_door, runners, ends };
         must(std::process::Command::new("git").args(["init", "-q", "--bare", arg(&lab.mirror())]));
         lab.keep_secret("patchwork-token", PATCHWORK_TOKEN);
         lab.keep_secret("github-token", GITHUB_TOKEN);
@@ -132,6 +132,11 @@ impl Lab {
             projects.join(""),
             boxes.join("")
         )
+    }
+
+    /// No runner takes a run any more: the test says what becomes of each.
+    pub(crate) fn has_no_runners(&self) {
+        self.runners.stop();
     }
 
     /// A file that nobody else reads.

@@ -30,11 +30,16 @@ impl Runners {
         });
         Self { over }
     }
+
+    /// They take nothing any more.
+    pub(crate) fn stop(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Runners {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::SeqCst);
+        self.stop();
     }
 }
 
@@ -67,7 +72,7 @@ fn has_title(series: &Value, title: &str) -> bool {
 }
 
 /// The report of a run in which all went well.
-fn passed(series: &Value) -> Value {
+pub(crate) fn passed(series: &Value) -> Value {
     let mut report = serde_json::to_value(sample::report(Ending::Passed)).unwrap();
     report["head"] = series["tip"].clone();
     report

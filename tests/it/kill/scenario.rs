@@ -43,7 +43,7 @@ pub(crate) const OTHER_LIST: &str = "kvm-ppc";
 /// The run of the first version of a series with this title goes on until it is cancelled.
 pub(crate) const NEVER_ENDS: &str = "powerpc: wait for ever";
 
-/// The run of a series with this title is cancelled by somebody, again and again.
+/// The run of a series with this title is cancelled by somebody.
 pub(crate) const CANCELLED: &str = "powerpc: somebody presses the button";
 
 /// The end of two series with the same mails: one of them is tested, and the other one follows it. Which one is which

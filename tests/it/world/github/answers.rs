@@ -28,7 +28,20 @@ pub(super) fn run(run: &Run) -> Value {
     )
 }
 
+pub(super) fn runner(&(name, label, online): &(&str, &str, bool)) -> Value {
+    let label = json!({"name": label, "type": "custom"});
+    let status = if online { "online" } else { "offline" };
+    with(example("runner"), json!({"name": name, "status": status, "busy": false, "labels": [label]}))
+}
+
 pub(super) fn job(run: &Run) -> Value {
+    let step = |(number, (name, status, conclusion)): (usize, &(&str, &str, Option<&str>))| {
+        let began = (*status != "queued").then_some(run.started);
+        let ended = (*status == "completed").then_some(run.started);
+        json!({"name": name, "status": status, "conclusion": conclusion, "number": number + 1,
+            "started_at": began, "completed_at": ended})
+    };
+    let steps: Vec<Value> = run.steps.iter().enumerate().map(step).collect();
     with(
         example("job"),
         json!({
@@ -38,7 +51,8 @@ pub(super) fn job(run: &Run) -> Value {
             "status": run.status,
             "conclusion": run.conclusion,
             "runner_name": run.runner,
-            "labels": ["self-hosted", "power8"],
+            "labels": ["self-hosted", run.inputs.get("box").map_or("power8", String::as_str)],
+            "steps": steps,
             "created_at": run.created,
             "started_at": run.started.unwrap_or(run.created),
             "completed_at": run.ended,

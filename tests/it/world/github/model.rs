@@ -20,6 +20,8 @@ pub(crate) struct Model {
     pub(crate) knows_run_details: bool,
     /// A run that is cancelled ends at once; otherwise only by force.
     pub(crate) cancels: bool,
+    /// The repository's runners: name, label, online. `None`: the token may not see them.
+    pub(crate) runners: Option<Vec<(&'static str, &'static str, bool)>>,
     pub(crate) runs: Vec<Run>,
     /// Method and path of every request, in order.
     pub(crate) requests: Vec<String>,
@@ -41,6 +43,8 @@ pub(crate) struct Run {
     pub(crate) started: Option<Timestamp>,
     pub(crate) ended: Option<Timestamp>,
     pub(crate) runner: Option<String>,
+    /// The steps of its job: name, status, conclusion.
+    pub(crate) steps: Vec<(&'static str, &'static str, Option<&'static str>)>,
     /// The zip file of the artifact `report`.
     pub(crate) artifact: Option<Vec<u8>>,
     pub(crate) expired: bool,
@@ -58,6 +62,7 @@ impl Model {
             tells_run: true,
             knows_run_details: true,
             cancels: true,
+            runners: None,
             runs: Vec::new(),
             requests: Vec::new(),
             unchanged: 0,
@@ -79,6 +84,7 @@ impl Model {
             started: None,
             ended: None,
             runner: None,
+            steps: vec![],
             artifact: None,
             expired: false,
             cancels: 0,

@@ -35,6 +35,7 @@ pub(super) async fn serve(model: Shared, tell: mpsc::Sender<String>) {
         .route("/actions/workflows/{workflow}/runs", get(list))
         .route("/actions/runs/{id}", get(run))
         .route("/actions/runs/{id}/jobs", get(jobs))
+        .route("/actions/runners", get(runners))
         .route("/actions/runs/{id}/cancel", post(cancel))
         .route("/actions/runs/{id}/force-cancel", post(force_cancel))
         .route("/actions/runs/{id}/artifacts", get(artifacts))
@@ -175,8 +176,21 @@ async fn run(State(model): State<Shared>, Path(id): Path<u64>, headers: HeaderMa
 async fn jobs(State(model): State<Shared>, Path(id): Path<u64>) -> Response {
     let model = lock(&model);
     let Some(run) = model.run(id) else { return not_found() };
-    let body = json!({"total_count": 1, "jobs": [answers::job(run)]});
+    // A workflow that could not be started has no jobs.
+    let began = run.conclusion.as_deref() != Some("startup_failure");
+    let jobs: Vec<Value> = began.then(|| answers::job(run)).into_iter().collect();
+    let body = json!({"total_count": jobs.len(), "jobs": jobs});
     answer("get", &format!("{RUN}/jobs"), 200, &body)
+}
+
+async fn runners(State(model): State<Shared>) -> Response {
+    let model = lock(&model);
+    let Some(runners) = &model.runners else {
+        return refuse(403, "Resource not accessible by integration");
+    };
+    let listed: Vec<Value> = runners.iter().map(answers::runner).collect();
+    let body = json!({"total_count": listed.len(), "runners": listed});
+    answer("get", "/repos/{owner}/{repo}/actions/runners", 200, &body)
 }
 
 async fn cancel(State(model): State<Shared>, Path(id): Path<u64>) -> Response {
