@@ -138,6 +138,8 @@ struct SeriesHead {
     version: u32,
     author: String,
     url: Option<String>,
+    /// Which test of the series this is; `patchlift series` does not say, the bridge does.
+    attempt: Option<u32>,
 }
 
 /// The request as it was typed, before it is checked.
@@ -323,6 +325,7 @@ fn read_series(path: &Path) -> Result<(report::Series, report::Base, String), In
         author: line(series.author),
         url: series.url.map(line),
         patches: patches.collect(),
+        attempt: series.attempt.unwrap_or(1).max(1),
     };
     let base = report::Base { branch: line(base.branch), ..base };
     Ok((series, base, head))
@@ -354,7 +357,10 @@ mod tests {
             (base.branch.as_str(), head.as_str()),
             ("base", "abcdefabcdefabcdefabcdefabcdefabcdefabcd")
         );
-        assert_eq!(series.patches.len(), 1);
+        assert_eq!((series.patches.len(), series.attempt), (1, 1));
+        let (again, ..) =
+            read(&GOOD.replace("\"version\":2", "\"version\":2,\"attempt\":3")).expect("it is good");
+        assert_eq!(again.attempt, 3);
     }
 
     #[test]

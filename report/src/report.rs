@@ -68,6 +68,18 @@ pub struct Series {
     pub url: Option<String>,
     /// Its patches, in order.
     pub patches: Vec<Patch>,
+    /// 1 for its first test, 2 for the repetition after a fault of ours, and so on.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub attempt: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_one(attempt: &u32) -> bool {
+    *attempt == 1
 }
 
 /// One patch of the series.
