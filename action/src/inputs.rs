@@ -326,6 +326,7 @@ fn read_series(path: &Path) -> Result<(report::Series, report::Base, String), In
         url: series.url.map(line),
         patches: patches.collect(),
         attempt: series.attempt.unwrap_or(1).max(1),
+        ..report::Series::default()
     };
     let base = report::Base { branch: line(base.branch), ..base };
     Ok((series, base, head))

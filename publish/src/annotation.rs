@@ -36,14 +36,17 @@ pub enum AnnotationLevel {
 }
 
 /// The compiler's errors and warnings in the lines that decided, each once, in order; only where the series does
-/// not build, since only then are they the series' own.
+/// not build, since only then are they the series' own, and only in its own files, as far as they are known.
 pub fn annotations(report: &Report) -> Vec<Annotation> {
     if report.verdict.ending != Ending::DoesNotBuild {
         return Vec::new();
     }
     let mut found: Vec<Annotation> = Vec::new();
     for text in report.decisive_stage().map_or(&[][..], |stage| &stage.excerpt) {
-        if let Some(annotation) = compiler_message(text).filter(|annotation| !found.contains(annotation)) {
+        let own = |annotation: &Annotation| {
+            report.series.files.is_empty() || report.series.files.contains(&annotation.path)
+        };
+        if let Some(annotation) = compiler_message(text).filter(own).filter(|new| !found.contains(new)) {
             found.push(annotation);
         }
         if found.len() == ANNOTATIONS_MAX {
@@ -207,6 +210,11 @@ mod tests {
         let found = annotations(&report);
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].path.as_str(), found[0].end_line), ("arch/powerpc/kvm/book3s_hv.c", 4961));
+        report.series.files = vec!["arch/powerpc/kvm/book3s_hv.c".to_owned()];
+        assert_eq!(annotations(&report), found);
+        report.series.files = vec!["arch/powerpc/include/asm/kvm_host.h".to_owned()];
+        assert_eq!(annotations(&report), [], "GitHub shows the series' own files only");
+        report.series.files.clear();
         report.verdict.ending = Ending::BaseBroken;
         assert_eq!(annotations(&report), []);
     }

@@ -107,8 +107,11 @@ pub struct Api {
     gap: Duration,
     client: Arc<OnceLock<Octocrab>>,
     pace: Arc<Pace>,
-    installations: Arc<Mutex<BTreeMap<(Repository, Permissions), Arc<Installation>>>>,
+    installations: Arc<Mutex<Installations>>,
 }
+
+/// An App on repositories, each with the permissions that were asked for.
+type Installations = BTreeMap<(Repository, Permissions), Arc<Installation>>;
 
 /// What a request shows to GitHub.
 #[derive(Debug, Clone)]

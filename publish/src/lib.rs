@@ -22,6 +22,7 @@ pub mod job_summary;
 pub mod mail;
 pub mod notice;
 pub mod notice_sample;
+pub mod notice_words;
 pub mod pull_request;
 #[cfg(feature = "slack")]
 pub mod slack;

@@ -31,9 +31,7 @@ impl Report {
         let mut page = Page::new(max);
         heading(&mut page, self);
         cause(&mut page, self);
-        if !self.reproduce.is_empty() {
-            page.section("To repeat it", |page| page.fenced("sh", &self.reproduce));
-        }
+        self.reproduce_into(&mut page);
         page.section("What was tested, on what", |page| {
             page.table(&["", ""], self.tested().iter().chain(&self.tested_on()).map(outline_row));
             if self.series.patches.len() > 1 {
@@ -46,6 +44,13 @@ impl Report {
         for lane in self.lanes() {
             stages(&mut page, self, lane);
         }
+        self.tests_into(&mut page);
+        console(&mut page, self);
+        page.finish()
+    }
+
+    /// The tests as a section of a page; nothing where none was run.
+    pub fn tests_into(&self, page: &mut Page) {
         let tests = self.compared_tests();
         if !tests.is_empty() {
             page.section("Tests", |page| {
@@ -55,9 +60,24 @@ impl Report {
                 );
             });
         }
-        console(&mut page, self);
-        page.finish()
     }
+
+    /// What went wrong, as a section of a page; nothing where nothing did.
+    pub fn cause_into(&self, page: &mut Page) {
+        cause(page, self);
+    }
+
+    /// The commands that repeat the decisive step, as a section of a page; nothing where there are none.
+    pub fn reproduce_into(&self, page: &mut Page) {
+        if !self.reproduce.is_empty() {
+            page.section("To repeat it", |page| page.fenced("sh", &self.reproduce));
+        }
+    }
+}
+
+/// Stages as a table.
+pub fn stages_into<'a>(page: &mut Page, stages: impl Iterator<Item = &'a Stage>) {
+    page.table(&["Stage", "Result", "Time", "Why"], stages.map(stage_row));
 }
 
 fn heading(page: &mut Page, report: &Report) {
@@ -105,7 +125,7 @@ fn stages(page: &mut Page, report: &Report, lane: Lane) {
         if let Some(why) = report.why_lane_never_ran(lane) {
             page.text(&format!("None of them was run: {}\n", code(&why, LINE_MAX)));
         } else {
-            page.table(&["Stage", "Result", "Time", "Why"], stages.map(stage_row));
+            stages_into(page, stages);
         }
     });
 }
@@ -160,7 +180,7 @@ fn test_row(row: &Compared<'_>) -> Vec<String> {
 }
 
 /// Text as prose in which nothing is markup, a mention, a reference or a link.
-fn prose(text: &str, max: usize) -> String {
+pub fn prose(text: &str, max: usize) -> String {
     let text = line(text, max);
     let mut out = String::new();
     let mut rest = text.trim_start().chars();
@@ -187,7 +207,7 @@ fn prose(text: &str, max: usize) -> String {
 }
 
 /// Text as a code span that is also safe in a table's cell; empty for empty text.
-fn code(text: &str, max: usize) -> String {
+pub fn code(text: &str, max: usize) -> String {
     let text = line(text, max);
     let text = text.trim();
     if text.is_empty() {
@@ -205,8 +225,9 @@ fn longest_run(text: &str) -> usize {
     text.split(|c| c != '`').map(str::len).max().unwrap_or(0)
 }
 
-/// Markdown under a limit.
-struct Page {
+/// Markdown under a limit: what does not fit is left out as whole pieces, and a note at the end says so.
+#[derive(Debug)]
+pub struct Page {
     out: String,
     max: usize,
     cut: bool,
@@ -216,12 +237,13 @@ struct Page {
 const CUT: &str = "\nThis summary was cut to fit; the whole report is in the run's files.\n";
 
 impl Page {
-    fn new(max: usize) -> Self {
+    /// An empty page of at most `max` bytes.
+    pub fn new(max: usize) -> Self {
         Self { out: String::new(), max: max.saturating_sub(CUT.len()), cut: false }
     }
 
-    /// Adds `text` whole or not at all.
-    fn text(&mut self, text: &str) -> bool {
+    /// Adds `text` whole or not at all; says which.
+    pub fn text(&mut self, text: &str) -> bool {
         let fits = self.out.len() + text.len() <= self.max;
         if fits {
             self.out.push_str(text);
@@ -231,13 +253,15 @@ impl Page {
         fits
     }
 
-    fn section(&mut self, title: &str, body: impl FnOnce(&mut Self)) {
+    /// Adds a heading and what is below it.
+    pub fn section(&mut self, title: &str, body: impl FnOnce(&mut Self)) {
         if self.text(&format!("\n### {title}\n\n")) {
             body(self);
         }
     }
 
-    fn table(&mut self, head: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    /// Adds a table; its cells are Markdown already.
+    pub fn table(&mut self, head: &[&str], rows: impl Iterator<Item = Vec<String>>) {
         let rule = vec!["---"; head.len()].join(" | ");
         if !self.text(&format!("| {} |\n| {rule} |\n", head.join(" | "))) {
             return;
@@ -250,7 +274,7 @@ impl Page {
     }
 
     /// A fenced block of the first [`EVIDENCE_MAX`] lines, fewer where they do not fit.
-    fn fenced(&mut self, language: &str, lines: &[impl AsRef<str>]) {
+    pub fn fenced(&mut self, language: &str, lines: &[impl AsRef<str>]) {
         let clean: Vec<_> =
             lines.iter().take(EVIDENCE_MAX).map(|text| line(text.as_ref(), LINE_MAX)).collect();
         let longest = clean.iter().map(|text| longest_run(text)).max().unwrap_or(0);
@@ -272,7 +296,8 @@ impl Page {
         }
     }
 
-    fn finish(mut self) -> String {
+    /// The page.
+    pub fn finish(mut self) -> String {
         if self.cut {
             self.out.push_str(CUT);
         }

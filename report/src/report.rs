@@ -53,7 +53,7 @@ pub struct Report {
 }
 
 /// The series under test, as far as the action was told.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Series {
     /// Its name on the mirror, for example the Patchwork series id.
     pub id: String,
@@ -69,17 +69,34 @@ pub struct Series {
     /// Its patches, in order.
     pub patches: Vec<Patch>,
     /// 1 for its first test, 2 for the repetition after a fault of ours, and so on.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[serde(default = "first", skip_serializing_if = "is_first")]
     pub attempt: u32,
+    /// The files that it changes, from the top of the tree; empty where they are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<String>,
 }
 
-fn one() -> u32 {
+impl Default for Series {
+    fn default() -> Self {
+        Self {
+            id: String::new(),
+            title: String::new(),
+            version: 0,
+            author: String::new(),
+            url: None,
+            patches: Vec::new(),
+            attempt: first(),
+            files: Vec::new(),
+        }
+    }
+}
+
+fn first() -> u32 {
     1
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-fn is_one(attempt: &u32) -> bool {
-    *attempt == 1
+fn is_first(attempt: &u32) -> bool {
+    *attempt <= 1
 }
 
 /// One patch of the series.

@@ -90,6 +90,7 @@ fn series() -> Series {
             patch(HEAD_COMMIT, "Documentation: KVM: describe the exit counters"),
         ],
         attempt: 1,
+        files: Vec::new(),
     }
 }
 
