@@ -17,9 +17,11 @@ mod look;
 pub mod open;
 mod post;
 mod push;
+pub mod sinks;
 pub mod site;
 mod start;
 pub mod take;
+mod tell;
 mod work;
 
 use std::collections::HashSet;
@@ -30,7 +32,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use crate::listing::SeriesKey;
-use crate::record::{Record, State};
+use crate::record::{Event, Record, State};
 use crate::store::StoreError;
 use errands::{Errand, Errands};
 use site::{Site, apart};
@@ -140,8 +142,13 @@ impl Bridge {
         for intent in intents.into_iter().filter(|intent| intent.times >= DEATHS) {
             let reason = format!("{} ended patchlift {} times in a row", intent.step, intent.times);
             let posting = intent.step == post::STEP;
+            let telling = intent.step == tell::STEP;
             let edit = move |record: &mut Record, now| match record.state {
                 State::Parked { .. } => vec![],
+                _ if telling => {
+                    record.tell_at = None;
+                    vec![Event::Noted { words: reason }]
+                }
                 // What was decided stands, though it cannot be said.
                 _ if posting => work::keep_silent(record),
                 _ => vec![record.park(reason, now)],
@@ -236,6 +243,9 @@ impl Bridge {
             None => self.site.ledger.with(|store| store.unfinished()).await?,
         };
         let now = self.site.clock.now();
+        if !self.site.ledger.with(move |store| store.to_tell(now, 1)).await?.is_empty() {
+            return Ok(false);
+        }
         let mirror_is_down = self.site.mirror_gate.closed(now).is_some();
         let is_down = |record: &Record| {
             let outside = self.site.servers.get(&record.key.server);

@@ -6,12 +6,14 @@
 
 mod address;
 mod error;
+mod github;
 mod keys;
 mod locate;
 mod project;
 mod reader;
 mod secret;
 mod sections;
+mod sinks;
 mod units;
 
 use std::fs::File;
@@ -24,9 +26,12 @@ use toml::de::DeTable;
 pub use error::{ConfigError, Problem};
 pub use locate::{VARIABLE, locate};
 
+use patchlift_publish::{mail, slack};
+
+use crate::bridge::sinks::OnGitHub;
 use crate::queue::Waiting;
 use crate::record::Record;
-use crate::{bases, github, mirror, patchwork, policy, queue, trees};
+use crate::{bases, mirror, patchwork, policy, queue, trees};
 
 /// A checked configuration: every name in it refers to something, every number is in its range.
 #[derive(Debug, Clone)]
@@ -44,7 +49,13 @@ pub struct Config {
     /// Where branches are pushed to; without one they stay in the bridge's own repository.
     pub mirror: Option<mirror::Settings>,
     /// How the workflow is run; without it nothing is run.
-    pub github: Option<github::Settings>,
+    pub github: Option<crate::github::Settings>,
+    /// What is said on the mirror's commits at GitHub.
+    pub on_github: Option<OnGitHub>,
+    /// Where messages go.
+    pub slack: Option<slack::Settings>,
+    /// Where mails go, and what they say.
+    pub mail: Option<(mail::Settings, mail::ReplySettings)>,
     /// The boxes.
     pub boxes: Vec<queue::TestBox>,
     /// Steps at the same time.
@@ -85,6 +96,8 @@ pub struct Project {
     pub checks: ChecksOn,
     /// Checks are called `<context>-apply` and `<context>-kvm`.
     pub check_context: String,
+    /// Where the list's mails can be read; a Message-ID is added.
+    pub archive: Option<String>,
     /// Who may run, and what.
     pub rules: policy::Rules,
     /// What a box must be for its series.

@@ -1,7 +1,7 @@
 //! The fixed sentences about a series that has no report, or none yet, and the page that is made of them. No I/O.
 
 use patchlift_report::clean::{line, short_hex, web_url};
-use patchlift_report::markdown::{Page, code, prose, tone_symbol};
+use patchlift_report::markdown::{Page, code, prose};
 use patchlift_report::words::{self, LINE_MAX, TITLE_MAX, Tone, counted};
 use patchlift_report::{Fault, StageName};
 
@@ -182,7 +182,7 @@ pub fn stage_in_words(slug: &str) -> String {
 pub fn page(notice: &Notice, max: usize) -> String {
     let mut page = Page::new(max);
     let words = words(notice);
-    page.text(&format!("## {} {}\n\n", tone_symbol(words.tone), prose(&words.title, TITLE_MAX)));
+    page.text(&format!("## {} {}\n\n", words.tone.symbol(), prose(&words.title, TITLE_MAX)));
     page.text(&format!("{}\n\n", code(&titled(notice), TITLE_MAX)));
     page.text(&format!("{}\n", prose(&words.what, words::SUMMARY_MAX)));
     if !words.list.is_empty() {
@@ -261,5 +261,5 @@ fn live_row(stage: &LiveStage) -> Vec<String> {
     let time = stage.started.zip(stage.ended).map_or_else(String::new, |(from, to)| {
         words::duration(to.duration_since(from).as_secs_f64().max(0.0))
     });
-    vec![prose(&stage_in_words(&stage.stage), 80), format!("{} {state}", tone_symbol(tone)), time]
+    vec![prose(&stage_in_words(&stage.stage), 80), format!("{} {state}", tone.symbol()), time]
 }

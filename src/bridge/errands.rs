@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::look::{self, ScanError};
 use super::site::{Site, chain};
-use super::{answer, fetch, push};
+use super::{answer, fetch, push, tell};
 use crate::queue::{self, Busy};
 use crate::record::{Record, State};
 use crate::store::StoreError;
@@ -31,6 +31,8 @@ pub enum Errand {
     Upkeep,
     /// Give free boxes to waiting series.
     Assign,
+    /// Tell the sinks beside Patchwork.
+    Tell,
     /// Show that the bridge is alive.
     Beat,
 }
@@ -51,6 +53,7 @@ const ANSWER_EVERY: Duration = Duration::from_millis(500);
 /// Short enough that branches are pushed together, and not felt by people.
 const PUSH_EVERY: Duration = Duration::from_secs(1);
 const ASSIGN_EVERY: Duration = Duration::from_secs(1);
+const TELL_EVERY: Duration = Duration::from_secs(1);
 const REPLAYED_EVERY: Duration = Duration::from_secs(60);
 /// Branches live for days.
 const EXPIRE_EVERY: Duration = Duration::from_secs(600);
@@ -72,9 +75,16 @@ impl Errands {
         let fetches = site.config.trees.iter().map(|tree| Errand::Fetch(tree.name.clone()));
         // Nothing is fetched, shown or done for people where nothing is to be written.
         let fetches = fetches.filter(|_| site.dry.is_none());
-        let others =
-            [Errand::Push, Errand::Assign, Errand::Answer, Errand::Expire, Errand::Upkeep, Errand::Beat];
-        let others = others.into_iter().take(if site.dry.is_none() { 6 } else { 2 });
+        let others = [
+            Errand::Push,
+            Errand::Assign,
+            Errand::Tell,
+            Errand::Answer,
+            Errand::Expire,
+            Errand::Upkeep,
+            Errand::Beat,
+        ];
+        let others = others.into_iter().take(if site.dry.is_none() { 7 } else { 3 });
         let idle: BTreeMap<_, _> =
             looks.chain(fetches).chain(others).map(|errand| (errand, Timestamp::UNIX_EPOCH)).collect();
         let mut errands = Self { idle, ..Self::default() };
@@ -159,6 +169,10 @@ pub async fn run(site: &Arc<Site>, errand: &Errand) -> Result<Next, StoreError> 
         Errand::Assign => {
             assign(site).await?;
             later(often(site, ASSIGN_EVERY))
+        }
+        Errand::Tell => {
+            let more = tell::tell(site).await?;
+            later(if more { Duration::ZERO } else { often(site, TELL_EVERY) })
         }
         Errand::Beat => {
             let now = site.clock.now();

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use patchlift_publish::{Api, Credential, Permissions};
+
 use super::decisions::Decisions;
 use super::gate::Gate;
 use super::ledger::Ledger;
+use super::sinks::{SinkError, Sinks};
 use super::site::{Outside, Site, chain};
 use crate::clock::Clock;
 use crate::config::{Config, Server};
@@ -51,6 +54,9 @@ pub enum OpenError {
     /// GitHub's settings.
     #[error("GitHub cannot be used")]
     GitHub(#[from] GitHubError),
+    /// Where people are told.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
     /// A folder for a dry run.
     #[error("a temporary folder cannot be made")]
     Temporary(#[source] std::io::Error),
@@ -108,19 +114,25 @@ pub fn open(config: Config, clock: Clock, options: Options) -> Result<Opened, Op
     let decisions = decisions.transpose().map_err(OpenError::Decisions)?;
     let outside = !options.dry && options.replay.is_none();
     let trees = Repository::open(&git_dir(&config, temporary.as_ref().filter(|_| !outside)))?;
-    let to_mirror = |settings| Mirror::new(trees.clone(), settings, clock.clone());
-    let mirror = config.mirror.clone().filter(|_| outside).map(to_mirror).transpose()?;
+    // A replay tells what would be decided; runs are no part of it, nor is what people are told.
+    let settings = config.github.as_ref().filter(|_| options.replay.is_none());
+    let api = settings.map(api_of).transpose()?;
+    let github = settings.zip(api.as_ref());
+    let github = github.map(|(settings, api)| GitHub::reached(api, settings)).transpose()?;
+    let sinks = if options.replay.is_some() {
+        Sinks::default()
+    } else {
+        Sinks::new(api.as_ref(), config.on_github.as_ref(), config.slack.as_ref(), config.mail.as_ref())?
+    };
+    let mirror = config.mirror.clone().filter(|_| outside);
+    let mirror = mirror.map(|settings| to_mirror(&config, settings, &trees, &clock, api.as_ref()));
+    let mirror = mirror.transpose()?;
     let site = Site {
-        ledger: Ledger::new(store, clock.clone(), decisions),
+        ledger: Ledger::new(store.with_sinks(sinks.any()), clock.clone(), decisions),
         mirror,
         trees,
-        // A replay tells what would be decided; runs are no part of it.
-        github: config
-            .github
-            .clone()
-            .filter(|_| options.replay.is_none())
-            .map(|settings| GitHub::new(&settings))
-            .transpose()?,
+        github,
+        sinks,
         github_gate: Gate::default(),
         mirror_gate: Gate::default(),
         refused_bases: Mutex::default(),
@@ -130,6 +142,35 @@ pub fn open(config: Config, clock: Clock, options: Options) -> Result<Opened, Op
         config,
     };
     Ok(Opened { site: Arc::new(site), temporary })
+}
+
+/// One for all that is asked of GitHub: it keeps one pace, and an App's tokens.
+fn api_of(settings: &crate::github::Settings) -> Result<Api, GitHubError> {
+    Ok(Api::new(settings.api.as_str(), settings.credential.clone())?.with_gap(settings.pause))
+}
+
+/// What branches take. Never workflows: a series that changes them is refused by GitHub itself.
+const CONTENTS: Permissions = Permissions(&[("contents", "write"), ("metadata", "read")]);
+
+/// The mirror; without a password of its own it gets the App's tokens where it is on the App's GitHub.
+fn to_mirror(
+    config: &Config,
+    settings: crate::mirror::Settings,
+    trees: &Repository,
+    clock: &Clock,
+    api: Option<&Api>,
+) -> Result<Mirror, OpenError> {
+    let needs_token = settings.token.is_none();
+    let mirror = Mirror::new(trees.clone(), settings, clock.clone())?;
+    let is_app = config.github.as_ref().is_some_and(|github| matches!(github.credential, Credential::App(_)));
+    match (api, &config.on_github) {
+        (Some(api), Some(on)) if needs_token && is_app => {
+            let repository =
+                patchlift_publish::Repository::parse(&on.repository).map_err(GitHubError::from)?;
+            Ok(mirror.with_app(api.for_repository(&repository, CONTENTS))?)
+        }
+        _ => Ok(mirror),
+    }
 }
 
 /// Where the repository lies; where nothing is to be written and there is none yet, in the folder that goes away.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::gate::Gate;
 use super::ledger::Ledger;
+use super::sinks::Sinks;
 use jiff::Timestamp;
 use patchlift_publish::ApiError;
 use patchlift_report::clean::{line, with_causes};
@@ -38,6 +39,8 @@ pub struct Site {
     pub mirror: Option<Mirror>,
     /// The workflow, where there is one.
     pub github: Option<GitHub>,
+    /// The sinks beside Patchwork.
+    pub sinks: Sinks,
     /// The gate to GitHub.
     pub github_gate: Gate,
     /// The gate to the mirror.

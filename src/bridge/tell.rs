@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use patchlift_publish::Notice;
 use patchlift_report::Report;
 
-use super::sinks::{Draft, Said};
+use super::sinks::Said;
 use super::site::{Site, apart};
 use crate::backoff;
 use crate::record::decide::Failure;
@@ -84,11 +84,7 @@ async fn notice(site: &Site, record: &Record) -> Result<Option<Notice>, StoreErr
 }
 
 /// Tells one sink of each series in turn.
-async fn at_one(
-    site: &Arc<Site>,
-    sink: Sink,
-    turns: &[(Record, Option<Notice>)],
-) -> Result<(), StoreError> {
+async fn at_one(site: &Arc<Site>, sink: Sink, turns: &[(Record, Option<Notice>)]) -> Result<(), StoreError> {
     for (record, notice) in turns {
         let Some(notice) = notice else { continue };
         let intent = site.ledger.begin(&record.key, STEP).await?;

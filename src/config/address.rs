@@ -26,6 +26,13 @@ pub(super) fn server(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
+/// The address of a service as it is, path and all: https, or http on this machine.
+pub(super) fn service(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("{text:?} is no address: {error}"))?;
+    safe(&url)?;
+    Ok(url)
+}
+
 /// https, or http to this machine; no user, no password.
 fn safe(url: &Url) -> Result<(), String> {
     if !url.username().is_empty() || url.password().is_some() {

@@ -22,11 +22,18 @@ pub(super) fn credential(table: &Table<'_, '_>) -> Option<Credential> {
         (Some(app), None) => self::app(app).map(Credential::App),
         (None, Some(_)) => secret::read(table, "token").map(Credential::Token),
         (Some(_), Some(at)) => {
-            table.problem(&at.span(), "token", "the App of [github.app] needs no token; leave one of them out");
+            table.problem(
+                &at.span(),
+                "token",
+                "the App of [github.app] needs no token; leave one of them out",
+            );
             None
         }
         (None, None) => {
-            table.problem_here("token", "missing; GitHub starts no workflow without one, or without [github.app]");
+            table.problem_here(
+                "token",
+                "missing; GitHub starts no workflow without one, or without [github.app]",
+            );
             None
         }
     }

@@ -2,7 +2,10 @@
 
 /// The names of tables, as they are written, and their keys.
 pub(super) const TABLES: &[(&str, &[&str])] = &[
-    ("", &["at_once", "box", "committer", "github", "mirror", "server", "state_dir", "tree"]),
+    (
+        "",
+        &["at_once", "box", "committer", "github", "mail", "mirror", "server", "slack", "state_dir", "tree"],
+    ),
     (
         "server",
         &[
@@ -29,7 +32,17 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     ),
     (
         "server.project",
-        &["bases", "check_context", "checks", "labels", "name", "policy", "priority", "use_base_commit"],
+        &[
+            "archive",
+            "bases",
+            "check_context",
+            "checks",
+            "labels",
+            "name",
+            "policy",
+            "priority",
+            "use_base_commit",
+        ],
     ),
     (
         "server.project.policy",
@@ -51,16 +64,40 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
         "github",
         &[
             "api",
+            "app",
             "branch",
             "cancel_limit",
+            "checks",
             "mirror",
+            "mirror_repository",
             "pause",
             "poll",
+            "pull_requests",
             "queued_limit",
             "repository",
             "run_limit",
             "token",
             "workflow",
+        ],
+    ),
+    ("github.app", &["id", "installation", "key"]),
+    ("slack", &["api", "channel", "token", "webhook"]),
+    (
+        "mail",
+        &[
+            "allow",
+            "always_to",
+            "contact",
+            "from",
+            "list",
+            "password",
+            "port",
+            "say_all",
+            "say_success",
+            "server",
+            "tls",
+            "trusted",
+            "user",
         ],
     ),
     ("box", &["labels", "name"]),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::reader::{At, Table};
 use super::sections::{Known, name, once, values};
-use super::{ChecksOn, Project};
+use super::{ChecksOn, Project, address};
 use crate::bases::Rule;
 use crate::policy::{Guard, Rules, Senders};
 
@@ -39,6 +39,7 @@ fn project(table: &Table<'_, '_>, name: Option<At<String>>, known: &Known) -> Op
         let good = (1..=MAX_CONTEXT).contains(&text.len()) && text.bytes().all(slug);
         good.then(|| text.to_owned()).ok_or_else(|| "letters, digits, - and _ only, 240 at most".to_owned())
     });
+    let archive = table.read("archive", address::server).map(|archive| archive.value.to_string());
     let bases = bases(table, known);
     let labels = labels(table, known);
     let policy = table.table("policy", "server.project.policy");
@@ -47,6 +48,7 @@ fn project(table: &Table<'_, '_>, name: Option<At<String>>, known: &Known) -> Op
         use_base_commit: table.flag("use_base_commit", true),
         checks: checks.map_or(ChecksOn::All, |checks| checks.value),
         check_context: context.map_or_else(|| "patchlift".to_owned(), |context| context.value),
+        archive,
         rules: policy.map_or_else(|| default_rules(known), |policy| rules(&policy, known)),
         labels,
         priority: i32::try_from(table.number("priority", -1000..=1000, 0)).unwrap_or_default(),

@@ -18,6 +18,23 @@ const WAY_OUT: &str =
 
 /// The secret of a key; `None` where there is none, or a problem was noted.
 pub(super) fn read(table: &Table<'_, '_>, key: &str) -> Option<SecretString> {
+    read_as(table, key, checked)
+}
+
+/// A private key, which has many lines.
+pub(super) fn read_key(table: &Table<'_, '_>, key: &str) -> Option<SecretString> {
+    read_as(table, key, |text, place| {
+        let is_key = text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") && text.is_ascii();
+        is_key
+            .then(|| SecretString::from(text))
+            .ok_or_else(|| format!("{place} is no private key; the .pem file that GitHub gave belongs there"))
+    })
+}
+
+/// What makes a secret of a text, told where it was found.
+type Check = fn(&str, &str) -> Result<SecretString, String>;
+
+fn read_as(table: &Table<'_, '_>, key: &str, check: Check) -> Option<SecretString> {
     let value = table.any(key)?;
     let DeValue::Table(values) = value.get_ref() else {
         // What stands there is most likely the secret: it is not repeated.
@@ -32,9 +49,9 @@ pub(super) fn read(table: &Table<'_, '_>, key: &str) -> Option<SecretString> {
         (Some(_), None, None) | (None, Some(_), None) | (None, None, Some(_)) if !table.file.secrets => {
             Ok(SecretString::from(""))
         }
-        (Some(file), None, None) => from_file(&table.file.relative(&file.value)),
-        (None, Some(env), None) => from_environment(&env.value),
-        (None, None, Some(credential)) => from_credential(&credential.value),
+        (Some(file), None, None) => from_file(&table.file.relative(&file.value), check),
+        (None, Some(env), None) => from_environment(&env.value, check),
+        (None, None, Some(credential)) => from_credential(&credential.value, check),
         _ => Err(format!("a secret comes from exactly one place; {WAY_OUT}")),
     };
     match found {
@@ -46,40 +63,40 @@ pub(super) fn read(table: &Table<'_, '_>, key: &str) -> Option<SecretString> {
     }
 }
 
-fn from_environment(name: &str) -> Result<SecretString, String> {
+fn from_environment(name: &str, check: Check) -> Result<SecretString, String> {
     match std::env::var(name) {
-        Ok(text) => checked(&text, &format!("the environment's {name}")),
+        Ok(text) => check(&text, &format!("the environment's {name}")),
         Err(std::env::VarError::NotPresent) => Err(format!("the environment has no {name}; set it")),
         Err(std::env::VarError::NotUnicode(_)) => Err(format!("the environment's {name} is no text")),
     }
 }
 
-fn from_credential(name: &str) -> Result<SecretString, String> {
+fn from_credential(name: &str, check: Check) -> Result<SecretString, String> {
     let Some(dir) = std::env::var_os("CREDENTIALS_DIRECTORY") else {
         return Err("there are no systemd credentials; add LoadCredential= to the unit".to_owned());
     };
     if name.contains('/') || name.starts_with('.') {
         return Err("the name of a credential has no slash and no dot in front".to_owned());
     }
-    contents(&PathBuf::from(dir).join(name))
+    contents(&PathBuf::from(dir).join(name), check)
 }
 
-fn from_file(path: &Path) -> Result<SecretString, String> {
+fn from_file(path: &Path, check: Check) -> Result<SecretString, String> {
     let mode =
         fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.permissions().mode();
     if mode & 0o007 != 0 {
         let path = path.display();
         return Err(format!("{path} is open to everybody on this machine; run: chmod o= {path}"));
     }
-    contents(path)
+    contents(path, check)
 }
 
-fn contents(path: &Path) -> Result<SecretString, String> {
+fn contents(path: &Path, check: Check) -> Result<SecretString, String> {
     let mut text = String::new();
     fs::File::open(path)
         .and_then(|file| file.take(MAX).read_to_string(&mut text))
         .map_err(|error| format!("{}: {error}", path.display()))?;
-    checked(&text, &path.display().to_string())
+    check(&text, &path.display().to_string())
 }
 
 /// A secret goes into a header: one line of visible ASCII.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::reader::{At, Table};
-use super::{Config, Server, address, project, secret};
+use super::{Config, Server, address, project, secret, sinks};
 use crate::apply::commit::parse_committer;
 use crate::listing::is_name;
 use crate::patchwork::{self, Api};
@@ -40,12 +40,17 @@ pub(super) fn all(top: &Table<'_, '_>) -> Option<Config> {
     let trees = trees(top);
     let boxes = boxes(top);
     let mirror = top.table("mirror", "mirror").map(|table| self::mirror(&table));
+    let mut on_github = None;
     let github = top.table("github", "github").map(|table| {
         if boxes.is_empty() {
             table.problem_here("", "there is no [[box]] to run on; add one");
         }
-        self::github(&table, mirror.as_ref())
+        let settings = self::github(&table, mirror.as_ref());
+        on_github = settings.as_ref().and_then(|settings| super::github::on_github(&table, settings));
+        settings
     });
+    let slack = top.table("slack", "slack").map(|table| sinks::slack(&table));
+    let mail = top.table("mail", "mail").map(|table| sinks::mail(&table));
     let bases = trees.iter().flat_map(|tree| tree.branches.iter().map(|branch| tree.base(branch)));
     let known = Known { bases: bases.collect(), boxes, runs: github.is_some() };
     let servers = servers(top, &known);
@@ -57,6 +62,9 @@ pub(super) fn all(top: &Table<'_, '_>) -> Option<Config> {
         trees,
         mirror: hole(mirror)?,
         github: hole(github)?,
+        on_github,
+        slack: hole(slack)?,
+        mail: hole(mail)?,
         boxes: known.boxes,
         at_once: top.count("at_once", 1..=64, 4) as usize,
     })
@@ -204,19 +212,13 @@ fn mirror(table: &Table<'_, '_>) -> Option<mirror::Settings> {
 fn github(table: &Table<'_, '_>, mirror: Option<&Option<mirror::Settings>>) -> Option<github::Settings> {
     let api = table.read("api", address::server);
     let api = api.map_or_else(|| Url::parse("https://api.github.com/").ok(), |api| Some(api.value));
-    let repository = table.required("repository", |text| {
-        let parts = text.split_once('/').filter(|(owner, name)| is_name(owner) && is_name(name));
-        parts.map(|_| text.to_owned()).ok_or_else(|| "expected \"owner/name\"".to_owned())
-    });
+    let repository = table.required("repository", super::github::repository);
     let workflow = table.read("workflow", |text| {
         let good = is_name(text) && (text.ends_with(".yml") || text.ends_with(".yaml"));
         good.then(|| text.to_owned())
             .ok_or_else(|| "expected the file's name, like \"kvm-ci.yml\"".to_owned())
     });
-    let token = secret::read(table, "token");
-    if table.any("token").is_none() {
-        table.problem_here("token", "missing; GitHub starts no workflow without one");
-    }
+    let credential = super::github::credential(table);
     if mirror.is_none() {
         table.problem_here("", "a run needs branches on GitHub; add [mirror] with url and token");
     }
@@ -233,7 +235,7 @@ fn github(table: &Table<'_, '_>, mirror: Option<&Option<mirror::Settings>>) -> O
         // The last steps of a run bring the box back: a power cycle and a boot of the known-good kernel.
         cancel_limit: table.time("cancel_limit", 100 * MILLISECOND..=DAY, 10 * MINUTE),
         repository: repository?.value,
-        credential: token?.into(),
+        credential: credential?,
         mirror: mirror?,
         api: api?,
     })

@@ -10,12 +10,13 @@ use super::{address, secret};
 
 /// `[slack]`: a bot's token and a channel, or an incoming webhook.
 pub(super) fn slack(table: &Table<'_, '_>) -> Option<slack::Settings> {
-    let api = table.read("api", address::server);
+    let api = table.read("api", address::service);
     let api = api.map_or_else(|| slack::PUBLIC_API.to_owned(), |api| api.value.to_string());
     let channel = table.read("channel", |text| {
         let good = (1..=80).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         good.then(|| text.to_owned()).ok_or_else(|| {
-            "expected the channel's id, like \"C0123456789\"; its page in Slack shows it under About".to_owned()
+            "expected the channel's id, like \"C0123456789\"; its page in Slack shows it under About"
+                .to_owned()
         })
     });
     match (table.any("token").is_some(), table.any("webhook").is_some()) {

@@ -11,6 +11,7 @@ use patchlift_publish::api::{Answer, Api, Doing, Repository};
 use patchlift_publish::auth::Permissions;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::run::{Job, Page, RunId, RunView, Runner, page};
 use super::{GitHubError, Settings};

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use git2::{ErrorCode, Oid, Reference};
-use secrecy::ExposeSecret as _;
+use patchlift_publish::Api;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
@@ -79,6 +81,9 @@ pub enum PushError {
     /// git cannot be run.
     #[error("git cannot be run")]
     Process(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no password: GitHub gives the App no token.
+    #[error("there is no token to push with")]
+    Token(#[source] patchlift_publish::ApiError),
     /// The password's script cannot be written.
     #[error("cannot write the script that git asks for the mirror's password")]
     Askpass(#[source] std::io::Error),
@@ -112,6 +117,10 @@ pub struct Mirror {
     settings: Settings,
     address: Address,
     askpass: Option<PathBuf>,
+    /// Gives the password: an App's token lives for an hour.
+    app: Option<Api>,
+    /// The password that was used last.
+    password: std::sync::Mutex<Option<SecretString>>,
     clock: Clock,
     pace: Pace,
     per_slice: usize,
@@ -126,12 +135,27 @@ impl Mirror {
     /// The address cannot be used, or the script for the password cannot be written.
     pub fn new(repository: Repository, settings: Settings, clock: Clock) -> Result<Self, PushError> {
         let address = Address::parse(&settings.url).map_err(PushError::Address)?;
-        let asks = matches!(address, Address::Https | Address::LoopbackHttp) && settings.token.is_some();
-        let askpass =
-            asks.then(|| askpass::write(repository.path())).transpose().map_err(PushError::Askpass)?;
-        let pace = Pace::new(settings.pause);
-        let known = Mutex::new(None);
-        Ok(Self { repository, settings, address, askpass, clock, pace, per_slice: slices::USUAL, known })
+        let password = std::sync::Mutex::new(settings.token.clone());
+        let (pace, known) = (Pace::new(settings.pause), Mutex::new(None));
+        let (askpass, app, per_slice) = (None, None, slices::USUAL);
+        let mirror =
+            Self { repository, settings, address, askpass, app, password, clock, pace, per_slice, known };
+        if mirror.settings.token.is_some() { mirror.with_askpass() } else { Ok(mirror) }
+    }
+
+    /// The password is this App's token, a new one whenever the old one is about to end.
+    ///
+    /// # Errors
+    /// The script for the password cannot be written.
+    pub fn with_app(self, app: Api) -> Result<Self, PushError> {
+        Self { app: Some(app), ..self }.with_askpass()
+    }
+
+    fn with_askpass(mut self) -> Result<Self, PushError> {
+        if matches!(self.address, Address::Https | Address::LoopbackHttp) {
+            self.askpass = Some(askpass::write(self.repository.path()).map_err(PushError::Askpass)?);
+        }
+        Ok(self)
     }
 
     /// Another number of commits in a slice than [`slices::USUAL`].
@@ -326,9 +350,10 @@ impl Mirror {
         }
         all.extend(args);
         let mut env: Vec<(&'static str, OsString)> = Vec::new();
-        if let (Some(askpass), Some(token)) = (&self.askpass, &self.settings.token) {
+        if let Some(askpass) = &self.askpass {
+            let password = self.password().await?;
             env.push(("GIT_ASKPASS", askpass.into()));
-            env.push((askpass::VARIABLE, token.expose_secret().into()));
+            env.extend(password.map(|password| (askpass::VARIABLE, password.expose_secret().into())));
         }
         let call = Call {
             git: self.repository.git(),
@@ -347,10 +372,22 @@ impl Mirror {
         }
     }
 
+    async fn password(&self) -> Result<Option<SecretString>, PushError> {
+        if let Some(app) = &self.app {
+            let token = app.secret().await.map_err(PushError::Token)?;
+            *self.password.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+        }
+        Ok(self.used())
+    }
+
+    fn used(&self) -> Option<SecretString> {
+        self.password.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// A server may repeat what it was sent.
     fn without_secret(&self, said: String) -> String {
         use base64::Engine as _;
-        let Some(token) = &self.settings.token else { return said };
+        let Some(token) = self.used() else { return said };
         let token = token.expose_secret();
         let header = base64::engine::general_purpose::STANDARD.encode(format!("{}:{token}", askpass::USER));
         said.replace(token, "…").replace(&header, "…")
