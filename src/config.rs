@@ -31,7 +31,7 @@ use patchlift_publish::{mail, slack};
 use crate::bridge::sinks::OnGitHub;
 use crate::queue::Waiting;
 use crate::record::Record;
-use crate::{bases, mirror, patchwork, policy, queue, trees};
+use crate::{bases, mirror, patchwork, policy, queue, trees, webhook};
 
 /// A checked configuration: every name in it refers to something, every number is in its range.
 #[derive(Debug, Clone)]
@@ -56,6 +56,8 @@ pub struct Config {
     pub slack: Option<slack::Settings>,
     /// Where mails go, and what they say.
     pub mail: Option<(mail::Settings, mail::ReplySettings)>,
+    /// Where GitHub's deliveries come in; without it runs are only polled, and buttons do nothing.
+    pub webhook: Option<webhook::Settings>,
     /// The boxes.
     pub boxes: Vec<queue::TestBox>,
     /// Steps at the same time.

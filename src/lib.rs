@@ -32,5 +32,6 @@ pub mod record;
 pub mod series;
 pub mod store;
 pub mod trees;
+pub mod webhook;
 
 pub use bytes::shown;

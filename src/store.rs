@@ -5,6 +5,7 @@
 //! In reading order: [`save`] writes, [`find`] looks up, [`journal`] holds steps that were begun and requests of
 //! people, [`surroundings`] servers, trees and the heartbeat.
 
+mod deliveries;
 pub mod error;
 #[cfg(test)]
 mod faults;

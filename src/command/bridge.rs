@@ -21,6 +21,7 @@ use crate::config::{self, Config, ConfigError};
 use crate::exit::Ending;
 use crate::listing::SeriesKey;
 use crate::store::StoreError;
+use crate::webhook::{self, WebhookError};
 
 /// Which configuration.
 #[derive(Debug, Args)]
@@ -65,6 +66,9 @@ pub enum BridgeError {
     /// Nothing can be saved.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// GitHub's deliveries.
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
     /// The series that is meant.
     #[error(transparent)]
     Take(#[from] TakeError),
@@ -182,6 +186,10 @@ pub(super) fn drive(
     let runtime = Runtime::new().map_err(BridgeError::Start)?;
     let result = runtime.block_on(async {
         let opened = open(config, clock, options)?;
+        let listener = match opened.site.config.webhook.clone().filter(|_| until == Until::Stopped) {
+            Some(settings) => Some((webhook::bind(&settings).await?, settings)),
+            None => None,
+        };
         let mut terminate = signal(SignalKind::terminate()).map_err(BridgeError::Start)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(BridgeError::Start)?;
         let mut taken = None;
@@ -202,7 +210,15 @@ pub(super) fn drive(
                 if asks { check_projects(&opened.site).await.map_err(BridgeError::from) } else { Ok(()) }
             };
             let run = async { bridge.run().await.map_err(BridgeError::from) };
-            tokio::try_join!(check, run).map(|_| ())
+            let deliveries = async {
+                let Some((listener, settings)) = listener else { return std::future::pending().await };
+                let (ledger, clock) = (opened.site.ledger.clone(), opened.site.clock.clone());
+                webhook::serve(listener, settings, ledger, clock).await.map_err(BridgeError::from)
+            };
+            tokio::select! {
+                done = async { tokio::try_join!(check, run).map(|_| ()) } => done,
+                stopped = deliveries => stopped,
+            }
         };
         let stop = async {
             tokio::select! {

@@ -4,7 +4,19 @@
 pub(super) const TABLES: &[(&str, &[&str])] = &[
     (
         "",
-        &["at_once", "box", "committer", "github", "mail", "mirror", "server", "slack", "state_dir", "tree"],
+        &[
+            "at_once",
+            "box",
+            "committer",
+            "github",
+            "mail",
+            "mirror",
+            "server",
+            "slack",
+            "state_dir",
+            "tree",
+            "webhook",
+        ],
     ),
     (
         "server",
@@ -101,6 +113,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("box", &["labels", "name"]),
+    ("webhook", &["listen", "secret"]),
 ];
 
 /// The keys of a secret, wherever one stands.

@@ -1,6 +1,7 @@
 //! What each table means, with its defaults. `patchlift.example.toml` says the same for people.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use url::Url;
@@ -10,7 +11,7 @@ use super::{Config, Server, address, project, secret, sinks};
 use crate::apply::commit::parse_committer;
 use crate::listing::is_name;
 use crate::patchwork::{self, Api};
-use crate::{github, mirror, queue, trees};
+use crate::{github, mirror, queue, trees, webhook};
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const SECOND: Duration = Duration::from_secs(1);
@@ -51,6 +52,12 @@ pub(super) fn all(top: &Table<'_, '_>) -> Option<Config> {
     });
     let slack = top.table("slack", "slack").map(|table| sinks::slack(&table));
     let mail = top.table("mail", "mail").map(|table| sinks::mail(&table));
+    let webhook = top.table("webhook", "webhook").map(|table| {
+        if top.any("github").is_none() {
+            table.problem_here("", "GitHub has nothing to tell without a [github] section; add one");
+        }
+        self::webhook(&table)
+    });
     let bases = trees.iter().flat_map(|tree| tree.branches.iter().map(|branch| tree.base(branch)));
     let known = Known { bases: bases.collect(), boxes, runs: github.is_some() };
     let servers = servers(top, &known);
@@ -65,6 +72,7 @@ pub(super) fn all(top: &Table<'_, '_>) -> Option<Config> {
         on_github,
         slack: hole(slack)?,
         mail: hole(mail)?,
+        webhook: hole(webhook)?,
         boxes: known.boxes,
         at_once: top.count("at_once", 1..=64, 4) as usize,
     })
@@ -238,6 +246,22 @@ fn github(table: &Table<'_, '_>, mirror: Option<&Option<mirror::Settings>>) -> O
         credential: credential?,
         mirror: mirror?,
         api: api?,
+    })
+}
+
+fn webhook(table: &Table<'_, '_>) -> Option<webhook::Settings> {
+    let listen = table.read("listen", |text| {
+        text.parse()
+            .map_err(|_| "expected an address of this machine and a port, like \"127.0.0.1:8008\"".to_owned())
+    });
+    let secret = secret::read(table, "secret");
+    if table.any("secret").is_none() {
+        table.problem_here("secret", "missing; without it anybody could press buttons");
+    }
+    Some(webhook::Settings {
+        listen: listen.map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8008)), |listen| listen.value),
+        secret: secret?,
+        app: None,
     })
 }
 

@@ -133,6 +133,7 @@ fn everything() -> String {
         .join("\n")
         .replace("/etc/patchlift/patchwork-token", "token")
         .replace("/etc/patchlift/github-token", "token")
+        .replace("/etc/patchlift/webhook-secret", "token")
         .replace("/etc/patchlift/github-app.pem", "key.pem")
         .replace("/etc/patchlift/slack-token", "token")
         .replace("/etc/patchlift/slack-webhook", "webhook")

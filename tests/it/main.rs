@@ -34,6 +34,7 @@ mod status;
 mod store;
 mod test_data;
 mod trees;
+mod webhook;
 mod world;
 
 /// A file that is not named above would never be compiled.
