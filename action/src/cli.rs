@@ -78,6 +78,9 @@ enum Command {
         /// What to print
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
+        /// Append it as Markdown to this file instead, cut to the size that a workflow's runner takes
+        #[arg(long, value_name = "FILE", conflicts_with = "format")]
+        job_summary: Option<PathBuf>,
     },
 }
 
@@ -114,7 +117,7 @@ pub(crate) fn run(cli: Cli) -> u8 {
         Command::Follow(args) => background::follow(&args),
         Command::Stop(args) => background::stop(&args),
         Command::Continue { dir } => background::go_on(dir),
-        Command::Report { file, format } => show(&file, format),
+        Command::Report { file, format, job_summary } => show(&file, format, job_summary.as_deref()),
     }
 }
 
@@ -154,7 +157,7 @@ fn summarise(path: Option<&Path>, report: &Report) {
     }
 }
 
-fn show(file: &Path, format: Format) -> u8 {
+fn show(file: &Path, format: Format, job_summary: Option<&Path>) -> u8 {
     let bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
         Err(error) => return complain_text(&format!("cannot read {}: {error}", file.display()), BAD_INPUT),
@@ -163,6 +166,12 @@ fn show(file: &Path, format: Format) -> u8 {
         Ok(report) => report,
         Err(error) => return complain_text(&format!("{}: {}", file.display(), chain(&error)), BAD_INPUT),
     };
+    if let Some(path) = job_summary {
+        return match patchlift_publish::job_summary::append(path, &report) {
+            Ok(()) => 0,
+            Err(error) => complain(&error, OUR_FAULT),
+        };
+    }
     let text = match format {
         Format::Text => report.to_text(&style(io::stdout().is_terminal())),
         Format::Html => report.to_html(),
