@@ -28,10 +28,15 @@ pub fn of_notice(notice: &Notice) -> Vec<CheckRun> {
         head: commits.head.clone(),
         details_url: [&links.page, &links.run].into_iter().flatten().find_map(|url| checked(url)),
     };
-    let mut checks = match &notice.report {
-        Some(report) => vec![reported::whole(report, &target)],
-        None => vec![expected::whole(notice, &target)],
+    let mut whole = match &notice.report {
+        Some(report) => reported::whole(report, &target),
+        None => expected::whole(notice, &target),
     };
+    if matches!(notice.standing, Standing::Superseded { .. }) {
+        // Nobody wants an old version tested again.
+        whole.actions.clear();
+    }
+    let mut checks = vec![whole];
     if !matches!(notice.standing, Standing::Conflict { .. }) {
         checks.extend(apply::of_notice(notice, commits, &target));
     }

@@ -115,13 +115,20 @@ impl<'a> Seen<'a> {
 
     /// The series is not at work any more, and this part of its run did not come to a good end.
     fn left(&self, notice: &Notice) -> (CheckStatus, String) {
-        let why = notice_words::words(notice).title;
-        let begun = !self.stages.is_empty();
-        match &notice.standing {
-            Standing::Ended { fault: None, .. } => (over(Mark::Success), why),
-            Standing::Superseded { .. } => (over(Mark::Cancelled), format!("Not run to its end: {why}")),
-            _ if begun => (over(Mark::Neutral), format!("Its end is not known: {why}")),
-            _ => (over(Mark::Skipped), format!("Not run: {why}")),
+        let why = match &notice.standing {
+            Standing::Ended { fault: None, summary } => return (over(Mark::Success), summary.clone()),
+            Standing::Superseded { by } => {
+                let left = if self.stages.is_empty() { "Not run" } else { "Not run to its end" };
+                return (over(Mark::Cancelled), format!("{left}: superseded by {by}"));
+            }
+            Standing::Ended { summary, .. } => summary.clone(),
+            Standing::NotTested { reason, .. } => reason.clone(),
+            _ => notice_words::words(notice).title,
+        };
+        if self.stages.is_empty() {
+            (over(Mark::Skipped), format!("Not run: {why}"))
+        } else {
+            (over(Mark::Neutral), format!("Its end is not known: {why}"))
         }
     }
 }

@@ -4,7 +4,7 @@ use patchlift_report::clean::line;
 use patchlift_report::comparison::Change;
 use patchlift_report::markdown::{Page, code, stages_into};
 use patchlift_report::words::{self, LINE_MAX, TITLE_MAX, counted, duration};
-use patchlift_report::{Fault, Lane, Report, Stage, StageName, StageResult};
+use patchlift_report::{Ending, Fault, Lane, Report, Stage, StageName, StageResult};
 
 use super::{Part, Target, over};
 use crate::annotation::annotations;
@@ -75,6 +75,9 @@ impl<'a> Step<'a> {
             _ => None,
         });
         match skipped {
+            Some(_) if self.report.verdict.ending == Ending::BaseBroken => {
+                (Mark::Skipped, "Not run: the base fails without the series".to_owned())
+            }
             Some(reason) => (Mark::Skipped, format!("Not run: {}", line(reason, TITLE_MAX))),
             None if self.stages.is_empty() => (Mark::Skipped, "Not run".to_owned()),
             None => (Mark::Success, self.success()),
@@ -88,7 +91,7 @@ impl<'a> Step<'a> {
         match (by, self.report.verdict.fault()) {
             (Fault::Series, Some(Fault::Series)) => {
                 let mark = if timed_out(stage) { Mark::TimedOut } else { Mark::Failure };
-                (mark, format!("{}: {reason}", stage.name.in_words()))
+                (mark, format!("{}: {reason}", in_short(stage.name)))
             }
             (Fault::Series, verdict) => (Mark::Neutral, not_theirs(verdict, &reason)),
             (by, _) => (Mark::Neutral, not_theirs(Some(by), &reason)),
@@ -151,6 +154,16 @@ impl<'a> Step<'a> {
             report.tests_into(&mut page);
         }
         page.finish()
+    }
+}
+
+/// What it means that a stage failed by the series' fault.
+fn in_short(stage: StageName) -> &'static str {
+    match stage {
+        StageName::BuildHostKernel => words::ending(Ending::DoesNotBuild),
+        StageName::Boot => words::ending(Ending::DoesNotBoot),
+        StageName::KvmSmoke => words::ending(Ending::FailsTests),
+        stage => stage.in_words(),
     }
 }
 

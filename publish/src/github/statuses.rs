@@ -1,6 +1,7 @@
 //! Commit statuses: what personal tokens may write.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde::Deserialize;
 
@@ -59,15 +60,15 @@ impl GitHub {
         statuses: &[CommitStatus],
     ) -> Result<Vec<Change>, GitHubError> {
         let api = self.api.for_repository(repository, STATUSES);
-        let mut there = Vec::new();
-        let mut looked_at = BTreeSet::new();
+        let mut there = BTreeMap::new();
         let mut changes = Vec::new();
         for status in statuses {
             let set = async {
-                if looked_at.insert(&status.sha) {
-                    there = listed(&api, repository, &status.sha).await?;
-                }
-                set(&api, repository, status, &there).await
+                let listed = match there.entry(&status.sha) {
+                    Entry::Occupied(known) => known.into_mut(),
+                    Entry::Vacant(new) => new.insert(listed(&api, repository, &status.sha).await?),
+                };
+                set(&api, repository, status, listed).await
             };
             changes.push(within_limit(set).await?);
         }

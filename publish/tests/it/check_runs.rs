@@ -4,16 +4,18 @@ use std::error::Error as _;
 use std::time::{Duration, Instant};
 
 use patchlift_publish::{
-    Annotation, AnnotationLevel, ApiError, CheckRun, CheckTarget, GitHub, GitHubError, Published, Repository,
+    Annotation, AnnotationLevel, Api, ApiError, Change, CheckRun, CheckRunConclusion, CheckStatus, GitHub,
+    GitHubError, Published, Repository, checks, notice_sample,
 };
 use patchlift_report::{Ending, sample};
+use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::fake_github::{FakeGitHub, Fault, TOKEN};
+use crate::fake_github::{FakeGitHub, Fault, TOKEN, repository};
 
+/// The check run of the whole.
 fn check_run(ending: Ending, annotations: u32) -> CheckRun {
-    let report = sample::report(ending);
-    let mut run = CheckRun::new(&report, CheckTarget::of_run(&report)).unwrap();
+    let mut run = checks::of_report(&sample::report(ending), None).remove(0);
     run.annotations = (1..=annotations)
         .map(|line| Annotation {
             path: "arch/powerpc/kvm/book3s_hv.c".to_owned(),
@@ -27,13 +29,15 @@ fn check_run(ending: Ending, annotations: u32) -> CheckRun {
 }
 
 async fn publish(github: &FakeGitHub, run: &CheckRun) -> Result<Published, GitHubError> {
-    let repository = Repository::parse("octo/mirror").unwrap();
-    client(&github.url, TOKEN).publish(&repository, run).await
+    github.client(TOKEN).publish(&repository(), run).await
 }
 
 fn client(url: &str, token: &str) -> GitHub {
-    GitHub::new(url, token.into()).unwrap().with_pause(Duration::ZERO)
+    GitHub::new(Api::new(url, SecretString::from(token)).unwrap().with_gap(Duration::ZERO))
 }
+
+/// Made now, as the first one.
+const MADE: Published = Published { id: 101, change: Change::Created };
 
 /// The lines of the annotations that one check run has; fails if there is not exactly one.
 fn noted(github: &FakeGitHub) -> Vec<u64> {
@@ -45,20 +49,112 @@ fn noted(github: &FakeGitHub) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn contract_every_ending_is_taken_by_github() {
+async fn contract_every_check_run_of_every_ending_is_taken_by_github() {
     for ending in sample::ENDINGS {
         let github = FakeGitHub::start("").await;
         let report = sample::report(ending);
-        let run = CheckRun::new(&report, CheckTarget::of_run(&report)).unwrap();
-        let published = publish(&github, &run).await.unwrap();
-        assert_eq!(published, Published { id: 101, created: true });
+        let client = github.client(TOKEN);
+        let runs = checks::of_report(&report, Some("https://ci.example.org/4711/"));
+        for run in &runs {
+            assert_eq!(client.publish(&repository(), run).await.unwrap().change, Change::Created);
+        }
         github.memory(|memory| {
-            let kept = &memory.check_runs[0];
-            assert_eq!(kept["head_sha"], report.head.as_str());
-            assert_eq!(kept["title"], run.title.as_str());
-            assert_eq!(kept["status"], "completed");
+            for (kept, run) in memory.check_runs.iter().zip(&runs) {
+                assert_eq!(kept["head_sha"], run.head_sha.as_str());
+                assert_eq!(kept["title"], run.title.as_str());
+                assert_eq!(kept["status"], "completed");
+            }
+            assert_eq!(memory.check_runs.len(), runs.len());
         });
     }
+}
+
+#[tokio::test]
+async fn contract_every_check_run_of_every_notice_is_taken_by_github() {
+    for (name, notice) in notice_sample::all() {
+        let github = FakeGitHub::start("").await;
+        let client = github.client(TOKEN);
+        for run in checks::of_notice(&notice) {
+            client.publish(&repository(), &run).await.unwrap();
+        }
+        let there = github.memory(|memory| memory.check_runs.len());
+        assert_eq!(there == 0, notice.commits.is_none(), "{name}");
+    }
+}
+
+/// What the bridge announces the workflow completes, and the other way round: nobody makes a second one.
+#[tokio::test]
+async fn a_run_that_was_announced_is_completed_by_its_report() {
+    let github = FakeGitHub::start("").await;
+    let client = github.client(TOKEN);
+    let mut report = sample::report(Ending::DoesNotBoot);
+    report.series.id = "ozlabs_4711".to_owned();
+    let mut notice = notice_sample::testing();
+    notice.patches.truncate(1);
+    notice.patches[0].commit = Some(report.head.clone());
+    report.series.patches.drain(..2);
+    for run in checks::of_notice(&notice) {
+        client.publish(&repository(), &run).await.unwrap();
+    }
+    let announced = github.memory(|memory| memory.check_runs.len());
+    assert_eq!(announced, 5);
+    for run in checks::of_report(&report, None) {
+        assert_eq!(
+            client.publish(&repository(), &run).await.unwrap().change,
+            Change::Updated,
+            "{}",
+            run.name
+        );
+    }
+    let marks: Vec<_> = github.memory(|memory| {
+        memory.check_runs.iter().map(|run| (run["name"].clone(), run["conclusion"].clone())).collect()
+    });
+    assert_eq!(
+        marks,
+        [
+            ("patchlift", "failure"),
+            ("patchlift / apply", "success"),
+            ("patchlift / host-kernel", "success"),
+            ("patchlift / boot", "failure"),
+            ("patchlift / kvm-tests", "skipped"),
+        ]
+        .map(|(name, mark)| (Value::from(name), Value::from(mark)))
+    );
+}
+
+#[tokio::test]
+async fn what_is_the_same_is_not_sent_again() {
+    let github = FakeGitHub::start("").await;
+    let client = github.client(TOKEN);
+    let runs = checks::of_notice(&notice_sample::testing());
+    for change in [Change::Created, Change::None, Change::None] {
+        for run in &runs {
+            assert_eq!(client.publish(&repository(), run).await.unwrap().change, change, "{}", run.name);
+        }
+    }
+    assert_eq!(github.methods().iter().filter(|method| *method != "GET").count(), runs.len());
+}
+
+#[tokio::test]
+async fn what_comes_late_opens_no_verdict_again() {
+    let github = FakeGitHub::start("").await;
+    let client = github.client(TOKEN);
+    let mut run = check_run(Ending::Passed, 0);
+    client.publish(&repository(), &run).await.unwrap();
+    run.status = CheckStatus::InProgress;
+    assert_eq!(client.publish(&repository(), &run).await.unwrap().change, Change::None);
+    // A series that was held is tested once it is let go.
+    run.external_id += "-held";
+    run.status = CheckStatus::Completed(CheckRunConclusion::ActionRequired);
+    client.publish(&repository(), &run).await.unwrap();
+    run.status = CheckStatus::Queued;
+    run.completed_at = None;
+    assert_eq!(client.publish(&repository(), &run).await.unwrap().change, Change::Updated);
+    github.memory(|memory| {
+        assert_eq!(memory.check_runs[0]["conclusion"], "success");
+        assert_eq!(memory.check_runs[1]["status"], "queued");
+        assert_eq!(memory.check_runs[1]["conclusion"], Value::Null);
+    });
 }
 
 #[tokio::test]
@@ -91,9 +187,9 @@ async fn contract_a_summary_at_the_limit_is_taken() {
 async fn contract_publishing_twice_leaves_one_check_run() {
     let github = FakeGitHub::start("").await;
     let run = check_run(Ending::DoesNotBuild, 70);
-    assert!(publish(&github, &run).await.unwrap().created);
+    assert_eq!(publish(&github, &run).await.unwrap(), MADE);
     let again = publish(&github, &run).await.unwrap();
-    assert_eq!(again, Published { id: 101, created: false });
+    assert_eq!(again, Published { id: 101, change: Change::None });
     assert_eq!(noted(&github), (1..=70).collect::<Vec<_>>());
 }
 
@@ -112,7 +208,7 @@ async fn contract_a_check_run_that_was_announced_is_completed() {
         memory.check_runs = vec![announced, other];
     });
     let published = publish(&github, &run).await.unwrap();
-    assert_eq!(published, Published { id: 7, created: false });
+    assert_eq!(published, Published { id: 7, change: Change::Updated });
     github.memory(|memory| {
         assert_eq!(memory.check_runs.len(), 2);
         assert_eq!(memory.check_runs[0]["conclusion"], "failure");
@@ -124,7 +220,7 @@ async fn contract_a_check_run_that_was_announced_is_completed() {
 async fn contract_an_answer_that_is_lost_makes_no_second_check_run() {
     for status in [500, 502, 504] {
         let github = FakeGitHub::start("").await;
-        github.memory(|memory| memory.write_faults = [Some(Fault::After(status))].into());
+        github.memory(|memory| memory.goes_wrong("POST ", Fault::After(status)));
         publish(&github, &check_run(Ending::DoesNotBuild, 60)).await.unwrap();
         assert_eq!(github.methods(), ["GET", "POST", "GET", "PATCH"]);
         assert_eq!(noted(&github), (1..=60).collect::<Vec<_>>());
@@ -134,8 +230,9 @@ async fn contract_an_answer_that_is_lost_makes_no_second_check_run() {
 #[tokio::test]
 async fn contract_a_post_is_never_sent_again_by_itself() {
     let github = FakeGitHub::start("").await;
-    let broken = || Some(Fault::Before(502, vec![], "<html>"));
-    github.memory(|memory| memory.write_faults = [broken(), broken(), broken(), broken()].into());
+    for _ in 0..4 {
+        github.memory(|memory| memory.goes_wrong("POST ", Fault::Before(502, vec![], "<html>")));
+    }
     let error = publish(&github, &check_run(Ending::Passed, 0)).await.unwrap_err();
     assert_eq!(error.to_string(), "GitHub answers a new check run with status 502");
     assert_eq!(github.methods(), ["GET", "POST", "GET"]);
@@ -145,7 +242,7 @@ async fn contract_a_post_is_never_sent_again_by_itself() {
 async fn contract_a_failure_in_the_middle_is_made_good_by_publishing_again() {
     for fault in [Fault::Before(503, vec![], ""), Fault::After(502)] {
         let github = FakeGitHub::start("").await;
-        github.memory(|memory| memory.write_faults = [None, None, Some(fault)].into());
+        github.memory(|memory| memory.goes_wrong_after(1, "PATCH ", fault));
         let run = check_run(Ending::DoesNotBuild, 170);
         let error = publish(&github, &run).await.unwrap_err();
         assert!(matches!(error, GitHubError::Api(ApiError::OutOfOrder { .. })), "{error}");
@@ -169,43 +266,14 @@ async fn contract_the_look_up_reads_every_page() {
             })
             .collect();
     });
-    assert_eq!(publish(&github, &run).await.unwrap(), Published { id: 230, created: false });
+    assert_eq!(publish(&github, &run).await.unwrap(), Published { id: 230, change: Change::Updated });
     assert_eq!(github.methods(), ["GET", "GET", "GET", "PATCH"]);
-}
-
-#[tokio::test]
-async fn contract_being_asked_to_wait_is_told_apart_from_being_refused() {
-    let body = r#"{"message": "You have exceeded a secondary rate limit"}"#;
-    for (status, headers, expect) in [
-        (403, vec![("retry-after", "60")], "GitHub asks to wait before a new check run: 60 s"),
-        (
-            403,
-            vec![("x-ratelimit-remaining", "0")],
-            "GitHub asks to wait before a new check run: it does not say how long",
-        ),
-        (429, vec![("retry-after", "7")], "GitHub asks to wait before a new check run: 7 s"),
-        (429, vec![], "GitHub asks to wait before a new check run: it does not say how long"),
-        (403, vec![], "GitHub asks to wait before a new check run: it does not say how long"),
-        (
-            422,
-            vec![],
-            "GitHub refuses a new check run with status 422: You have exceeded a secondary rate limit",
-        ),
-    ] {
-        let github = FakeGitHub::start("").await;
-        github.memory(|memory| memory.write_faults = [Some(Fault::Before(status, headers, body))].into());
-        let error = publish(&github, &check_run(Ending::Passed, 0)).await.unwrap_err();
-        assert_eq!(error.to_string(), expect);
-        assert_eq!(github.methods(), ["GET", "POST"], "nothing is asked again");
-    }
 }
 
 #[tokio::test]
 async fn contract_an_answer_that_is_no_json_is_not_believed() {
     let github = FakeGitHub::start("").await;
-    github.memory(|memory| {
-        memory.list_faults = [Some(Fault::Before(200, vec![], "<html>login</html>"))].into()
-    });
+    github.memory(|memory| memory.goes_wrong("GET ", Fault::Before(200, vec![], "<html>login</html>")));
     let error = publish(&github, &check_run(Ending::Passed, 0)).await.unwrap_err();
     assert!(matches!(error, GitHubError::Api(ApiError::Unreadable { .. })), "{error}");
     assert_eq!(github.methods(), ["GET"], "nothing is written after a look-up that says nothing");
@@ -219,24 +287,16 @@ async fn contract_a_server_with_its_api_below_a_path_is_reached() {
 }
 
 #[tokio::test]
-async fn a_program_without_a_runtime_can_publish() {
-    let github = FakeGitHub::start("").await;
-    let run = check_run(Ending::Passed, 0);
-    let url = github.url.clone();
-    let blocking =
-        move || client(&url, TOKEN).publish_blocking(&Repository::parse("octo/mirror").unwrap(), &run);
-    let published = tokio::task::spawn_blocking(blocking).await.unwrap().unwrap();
-    assert_eq!(published, Published { id: 101, created: true });
-}
-
-#[tokio::test]
 async fn a_github_that_says_nothing_is_given_up() {
     let github = FakeGitHub::start("").await;
-    let silence = || Some(Fault::Silence);
-    github.memory(|memory| memory.list_faults = [silence(), None, silence()].into());
-    github.memory(|memory| memory.write_faults = [silence()].into());
-    let client = client(&github.url, TOKEN).with_answer_limit(Duration::from_millis(200));
-    let repository = Repository::parse("octo/mirror").unwrap();
+    github.memory(|memory| {
+        memory.goes_wrong("GET ", Fault::Silence);
+        memory.goes_wrong_after(2, "GET ", Fault::Silence);
+        memory.goes_wrong("POST ", Fault::Silence);
+    });
+    let api = github.api(SecretString::from(TOKEN)).with_answer_limit(Duration::from_millis(200));
+    let client = GitHub::new(api);
+    let repository = repository();
     let run = check_run(Ending::Passed, 0);
     let began = Instant::now();
     let error = client.publish(&repository, &run).await.unwrap_err();
@@ -251,7 +311,7 @@ async fn a_github_that_says_nothing_is_given_up() {
 #[tokio::test]
 async fn the_token_is_in_no_error_and_no_debug_output() {
     let github = FakeGitHub::start("").await;
-    let repository = Repository::parse("octo/mirror").unwrap();
+    let repository = repository();
     let wrong = "ghs_another-token-that-must-never-be-seen";
     let refused = client(&github.url, wrong);
     let nobody = client("http://127.0.0.1:9", TOKEN);
@@ -289,7 +349,7 @@ fn addresses_that_would_show_the_token_are_refused() {
         ("ftp://ghe.example.org", false),
         ("", false),
     ] {
-        assert_eq!(GitHub::new(url, TOKEN.into()).is_ok(), taken, "{url}");
+        assert_eq!(Api::new(url, SecretString::from(TOKEN)).is_ok(), taken, "{url}");
     }
     for (name, taken) in [
         ("octo/mirror", true),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::{env, fs, io};
 
 use jsonschema::{Draft, Validator};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The description, cut down to the operations that this project uses; none where it is not on this machine.
 pub(crate) fn description() -> Option<&'static Value> {
@@ -106,6 +106,54 @@ fn validator(place: &[&str], what: &str) -> Option<Arc<Validator>> {
     let validator = Arc::new(options.build(&schema).unwrap());
     made.insert(what.to_owned(), validator.clone());
     Some(validator)
+}
+
+/// The value with these fields in place of its own.
+pub(crate) fn with(mut value: Value, fields: Value) -> Value {
+    let (Value::Object(value_fields), Value::Object(fields)) = (&mut value, fields) else { unreachable!() };
+    value_fields.extend(fields);
+    value
+}
+
+/// The smallest value that GitHub's description of this schema allows; nothing where the description is missing.
+pub(crate) fn example(schema: &str) -> Value {
+    static MADE: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
+    let Some(description) = description() else { return json!({}) };
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    let make = || smallest(&description["components"]["schemas"][schema], description);
+    made.entry(schema.to_owned()).or_insert_with(make).clone()
+}
+
+fn smallest(schema: &Value, description: &Value) -> Value {
+    if let Some(place) = schema["$ref"].as_str() {
+        return smallest(description.pointer(place.trim_start_matches('#')).unwrap(), description);
+    }
+    if let Some(first) = ["anyOf", "oneOf", "allOf"].iter().find_map(|word| schema[word].get(0)) {
+        return smallest(first, description);
+    }
+    if let Some(word) = schema["enum"].get(0) {
+        return word.clone();
+    }
+    // What may be null is null: that is where readers stumble.
+    let kind = match &schema["type"] {
+        Value::Array(_) => return Value::Null,
+        kind => kind.as_str().unwrap_or("object"),
+    };
+    match (kind, schema["format"].as_str()) {
+        ("string", Some("date-time")) => json!("2026-01-01T00:00:00Z"),
+        ("string", Some("uri")) => json!("https://github.example.org/x"),
+        ("string", _) => json!("x"),
+        ("integer" | "number", _) => json!(1),
+        ("boolean", _) => json!(false),
+        ("array", _) => json!([]),
+        _ => {
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let fields = required
+                .map(|name| (name.to_owned(), smallest(&schema["properties"][name], description)))
+                .collect::<Map<_, _>>();
+            Value::Object(fields)
+        }
+    }
 }
 
 #[test]

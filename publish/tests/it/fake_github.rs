@@ -1,30 +1,41 @@
-//! A GitHub in memory, reached over HTTP on 127.0.0.1. It keeps check runs as GitHub does: annotations of every
-//! request are appended, nothing is refused because it was said before. It fails on demand.
+//! A GitHub in memory, reached over HTTP on 127.0.0.1: Apps and their tokens, check runs, statuses, pull requests. It
+//! keeps them as GitHub does: annotations of every request are appended, nothing is refused because it was said
+//! before. It fails on demand.
 
-use std::collections::VecDeque;
+mod apps;
+mod checks;
+mod pulls;
+mod statuses;
+
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post};
+use axum::routing::{get, patch, post, put};
 use axum::{Json, Router};
+use patchlift_publish::{Api, GitHub, Repository};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::contract::{check_answer, check_request};
+use crate::contract::check_answer;
+pub(crate) use apps::{APP, INSTALLATION, app, app_with_key};
 
-/// The only token it takes.
+/// A token of a workflow: it may do everything here.
 pub(crate) const TOKEN: &str = "ghs_a-token-that-must-never-be-seen";
 
-const CREATE: &str = "/repos/{owner}/{repo}/check-runs";
-const UPDATE: &str = "/repos/{owner}/{repo}/check-runs/{check_run_id}";
-const LIST: &str = "/repos/{owner}/{repo}/commits/{ref}/check-runs";
+/// A person's token: it may do everything but write check runs.
+pub(crate) const PERSONAL: &str = "github_pat_a-token-that-must-never-be-seen";
+
+/// The only repository.
+pub(crate) const REPOSITORY: &str = "octo/mirror";
 
 /// How a request goes wrong.
 #[derive(Debug, Clone)]
 pub(crate) enum Fault {
     /// It is refused before anything is done.
-    Before(u16, Vec<(&'static str, &'static str)>, &'static str),
+    Before(u16, Vec<(&'static str, String)>, &'static str),
     /// It is done, and the answer is lost on its way.
     After(u16),
     /// It is not even looked at for longer than anybody waits.
@@ -33,12 +44,41 @@ pub(crate) enum Fault {
 
 #[derive(Default)]
 pub(crate) struct Memory {
+    pub(crate) app: apps::AppMemory,
     pub(crate) check_runs: Vec<Value>,
+    pub(crate) statuses: Vec<Value>,
+    pub(crate) pulls: Vec<Value>,
+    /// Drafts are for those who pay.
+    pub(crate) has_no_drafts: bool,
     /// Method and path of every request, in order.
     pub(crate) requests: Vec<String>,
-    /// What goes wrong with the next writes; none where a write goes well.
-    pub(crate) write_faults: VecDeque<Option<Fault>>,
-    pub(crate) list_faults: VecDeque<Option<Fault>>,
+    /// What goes wrong: with requests whose method and path contain this, after so many of them went well.
+    faults: Vec<(String, usize, Fault)>,
+}
+
+impl Memory {
+    /// The next request whose method and path contain `what` goes wrong.
+    pub(crate) fn goes_wrong(&mut self, what: &str, fault: Fault) {
+        self.goes_wrong_after(0, what, fault);
+    }
+
+    /// As [`Memory::goes_wrong`], after so many of such requests went well.
+    pub(crate) fn goes_wrong_after(&mut self, well: usize, what: &str, fault: Fault) {
+        self.faults.push((what.to_owned(), well, fault));
+    }
+
+    fn fault(&mut self, request: &str) -> Option<Fault> {
+        let mut due = None;
+        for (place, (what, well, _)) in self.faults.iter_mut().enumerate() {
+            if request.contains(what.as_str()) {
+                match well.checked_sub(1) {
+                    Some(left) => *well = left,
+                    None => due = due.or(Some(place)),
+                }
+            }
+        }
+        due.map(|place| self.faults.remove(place).2)
+    }
 }
 
 #[derive(Clone)]
@@ -53,11 +93,21 @@ impl FakeGitHub {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}{base}", listener.local_addr().unwrap());
         let github = Self { memory: Arc::default(), url };
+        let repository = Router::new()
+            .route("/installation", get(apps::installation))
+            .route("/check-runs", post(checks::create))
+            .route("/check-runs/{id}", patch(checks::update))
+            .route("/commits/{sha}/check-runs", get(checks::list))
+            .route("/statuses/{sha}", post(statuses::create))
+            .route("/commits/{sha}/status", get(statuses::combined))
+            .route("/pulls", get(pulls::list).post(pulls::create))
+            .route("/pulls/{number}", patch(pulls::update))
+            .route("/issues/{number}/labels", put(pulls::set_labels));
         let routes = Router::new()
-            .route("/repos/{owner}/{repo}/check-runs", post(create))
-            .route("/repos/{owner}/{repo}/check-runs/{id}", patch(update))
-            .route("/repos/{owner}/{repo}/commits/{sha}/check-runs", get(list))
-            .layer(axum::middleware::from_fn_with_state(github.clone(), note));
+            .nest(&format!("/repos/{REPOSITORY}"), repository)
+            .route("/app/installations/{id}/access_tokens", post(apps::access_token))
+            .fallback(async || refuse(404, "Not Found"))
+            .layer(axum::middleware::from_fn_with_state(github.clone(), take));
         let app = if base.is_empty() { routes } else { Router::new().nest(base, routes) };
         let app = app.with_state(github.clone());
         tokio::spawn(async move { axum::serve(listener, app).await });
@@ -68,141 +118,66 @@ impl FakeGitHub {
         look(&mut self.memory.lock().unwrap())
     }
 
+    /// Somebody with this token, who does not wait between writes.
+    pub(crate) fn client(&self, token: &str) -> GitHub {
+        GitHub::new(self.api(SecretString::from(token)))
+    }
+
+    /// As [`FakeGitHub::client`], not yet for publishing.
+    pub(crate) fn api(&self, credential: impl Into<patchlift_publish::Credential>) -> Api {
+        Api::new(&self.url, credential).unwrap().with_gap(Duration::ZERO)
+    }
+
     /// Methods of all requests so far, in order.
     pub(crate) fn methods(&self) -> Vec<String> {
         self.memory(|memory| {
             memory.requests.iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect()
         })
     }
-
-    /// Goes wrong as the next fault of this kind of request says, or does `act`.
-    async fn act(&self, write: bool, act: impl FnOnce(&mut Memory) -> Response) -> Response {
-        let fault = self.memory(|memory| {
-            if write { memory.write_faults.pop_front() } else { memory.list_faults.pop_front() }.flatten()
-        });
-        match fault {
-            None => self.memory(act),
-            Some(Fault::Before(status, headers, body)) => {
-                let mut answer = (StatusCode::from_u16(status).unwrap(), body).into_response();
-                answer.headers_mut().extend(
-                    headers
-                        .into_iter()
-                        .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-                        .collect::<HeaderMap>(),
-                );
-                answer
-            }
-            Some(Fault::After(status)) => {
-                self.memory(act);
-                (StatusCode::from_u16(status).unwrap(), "<html>Unicorn</html>").into_response()
-            }
-            Some(Fault::Silence) => std::future::pending().await,
-        }
-    }
 }
 
-/// Notes every request, and refuses what has not exactly the right token.
-async fn note(State(github): State<FakeGitHub>, request: Request, next: axum::middleware::Next) -> Response {
-    github.memory(|memory| memory.requests.push(format!("{} {}", request.method(), request.uri())));
+pub(crate) fn repository() -> Repository {
+    Repository::parse(REPOSITORY).unwrap()
+}
+
+/// Notes every request, refuses who may not ask, and goes wrong as the next fault says.
+async fn take(State(github): State<FakeGitHub>, request: Request, next: axum::middleware::Next) -> Response {
+    let line = format!("{} {}", request.method(), request.uri());
     let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok());
-    if authorization != Some(&format!("Bearer {TOKEN}")) {
-        return (StatusCode::UNAUTHORIZED, Json(json!({"message": "Bad credentials"}))).into_response();
+    let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    let (fault, refused) = github.memory(|memory| {
+        memory.requests.push(line.clone());
+        (memory.fault(&line), memory.app.refuses(token, &line))
+    });
+    if let Some(refused) = refused {
+        return refused;
     }
-    next.run(request).await
-}
-
-type Names = Path<(String, String)>;
-
-async fn create(State(github): State<FakeGitHub>, _: Names, Json(body): Json<Value>) -> Response {
-    check_request("post", CREATE, &body);
-    github
-        .act(true, |memory| {
-            let id = memory.check_runs.len() as u64 + 101;
-            let mut run = json!({"id": id, "head_sha": body["head_sha"], "annotations": []});
-            take(&mut run, &body);
-            memory.check_runs.push(run.clone());
-            answer("post", CREATE, 201, &shown(&run))
-        })
-        .await
-}
-
-async fn update(
-    State(github): State<FakeGitHub>,
-    Path((_, _, id)): Path<(String, String, u64)>,
-    Json(body): Json<Value>,
-) -> Response {
-    check_request("patch", UPDATE, &body);
-    github
-        .act(true, |memory| {
-            let Some(run) = memory.check_runs.iter_mut().find(|run| run["id"] == id) else {
-                return (StatusCode::NOT_FOUND, Json(json!({"message": "Not Found"}))).into_response();
-            };
-            take(run, &body);
-            answer("patch", UPDATE, 200, &shown(run))
-        })
-        .await
-}
-
-#[derive(serde::Deserialize)]
-struct Filter {
-    check_name: String,
-    filter: String,
-    per_page: usize,
-    page: usize,
-}
-
-async fn list(
-    State(github): State<FakeGitHub>,
-    Path((_, _, sha)): Path<(String, String, String)>,
-    Query(filter): Query<Filter>,
-) -> Response {
-    assert_eq!(filter.filter, "all", "`latest` would hide the run that is looked for");
-    github
-        .act(false, |memory| {
-            let matching: Vec<_> = memory
-                .check_runs
-                .iter()
-                .filter(|run| run["head_sha"] == sha && run["name"] == filter.check_name)
-                .map(shown)
-                .collect();
-            let page: Vec<_> =
-                matching.iter().skip((filter.page - 1) * filter.per_page).take(filter.per_page).collect();
-            answer("get", LIST, 200, &json!({"total_count": matching.len(), "check_runs": page}))
-        })
-        .await
-}
-
-/// Takes over what a request says, and appends its annotations.
-fn take(run: &mut Value, body: &Value) {
-    for field in ["name", "external_id", "details_url", "status", "conclusion", "started_at", "completed_at"]
-    {
-        if let Some(value) = body.get(field) {
-            run[field] = value.clone();
+    match fault {
+        None => next.run(request).await,
+        Some(Fault::Before(status, headers, body)) => {
+            let mut answer = (StatusCode::from_u16(status).unwrap(), body).into_response();
+            answer.headers_mut().extend(
+                headers
+                    .into_iter()
+                    .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+                    .collect::<HeaderMap>(),
+            );
+            answer
         }
+        Some(Fault::After(status)) => {
+            next.run(request).await;
+            (StatusCode::from_u16(status).unwrap(), "<html>Unicorn</html>").into_response()
+        }
+        Some(Fault::Silence) => std::future::pending().await,
     }
-    run["title"] = body["output"]["title"].clone();
-    run["summary"] = body["output"]["summary"].clone();
-    let more = body["output"]["annotations"].as_array().cloned().unwrap_or_default();
-    run["annotations"].as_array_mut().unwrap().extend(more);
-}
-
-/// A check run as GitHub shows it.
-fn shown(run: &Value) -> Value {
-    json!({
-        "id": run["id"], "node_id": "x", "head_sha": run["head_sha"], "name": run["name"],
-        "url": "https://api.example.org/x", "html_url": null, "details_url": run["details_url"],
-        "status": run["status"], "conclusion": run["conclusion"], "started_at": run["started_at"],
-        "completed_at": run["completed_at"], "external_id": run["external_id"], "check_suite": null,
-        "output": {
-            "title": run["title"], "summary": run["summary"], "text": null,
-            "annotations_count": run["annotations"].as_array().map_or(0, Vec::len),
-            "annotations_url": "https://api.example.org/x",
-        },
-        "app": null, "pull_requests": [],
-    })
 }
 
 fn answer(method: &str, path: &str, status: u16, body: &Value) -> Response {
     check_answer(method, path, status, body);
+    (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
+}
+
+fn refuse(status: u16, message: &str) -> Response {
+    let body = json!({"message": message, "documentation_url": "https://docs.github.com/rest"});
     (StatusCode::from_u16(status).unwrap(), Json(body)).into_response()
 }

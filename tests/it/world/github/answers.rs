@@ -1,11 +1,8 @@
 //! What is in the fake GitHub, as GitHub would show it: everything GitHub documents as required is there.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use serde_json::{Value, json};
 
-use serde_json::{Map, Value, json};
-
-use super::contract::description;
+use super::contract::{example, with};
 use super::model::{Model, Run};
 
 pub(super) fn run(run: &Run) -> Value {
@@ -75,51 +72,4 @@ pub(super) fn artifact(run: &Run, artifact: &[u8]) -> Value {
 
 pub(super) fn repository(model: &Model) -> Value {
     with(example("repository"), json!({"default_branch": model.default_branch}))
-}
-
-fn with(mut value: Value, fields: Value) -> Value {
-    let (Value::Object(value_fields), Value::Object(fields)) = (&mut value, fields) else { unreachable!() };
-    value_fields.extend(fields);
-    value
-}
-
-/// The smallest value that GitHub's description of this schema allows; nothing where the description is missing.
-fn example(schema: &str) -> Value {
-    static MADE: Mutex<BTreeMap<String, Value>> = Mutex::new(BTreeMap::new());
-    let Some(description) = description() else { return json!({}) };
-    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
-    let make = || smallest(&description["components"]["schemas"][schema], description);
-    made.entry(schema.to_owned()).or_insert_with(make).clone()
-}
-
-fn smallest(schema: &Value, description: &Value) -> Value {
-    if let Some(place) = schema["$ref"].as_str() {
-        return smallest(description.pointer(place.trim_start_matches('#')).unwrap(), description);
-    }
-    if let Some(first) = ["anyOf", "oneOf", "allOf"].iter().find_map(|word| schema[word].get(0)) {
-        return smallest(first, description);
-    }
-    if let Some(word) = schema["enum"].get(0) {
-        return word.clone();
-    }
-    // What may be null is null: that is where readers stumble.
-    let kind = match &schema["type"] {
-        Value::Array(_) => return Value::Null,
-        kind => kind.as_str().unwrap_or("object"),
-    };
-    match (kind, schema["format"].as_str()) {
-        ("string", Some("date-time")) => json!("2026-01-01T00:00:00Z"),
-        ("string", Some("uri")) => json!("https://github.example.org/x"),
-        ("string", _) => json!("x"),
-        ("integer" | "number", _) => json!(1),
-        ("boolean", _) => json!(false),
-        ("array", _) => json!([]),
-        _ => {
-            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let fields = required
-                .map(|name| (name.to_owned(), smallest(&schema["properties"][name], description)))
-                .collect::<Map<_, _>>();
-            Value::Object(fields)
-        }
-    }
 }
