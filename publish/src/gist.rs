@@ -69,9 +69,9 @@ impl Notice {
                 Gist::new(Tone::Calm, "Held", "nothing of it is run before a maintainer has looked at it")
                     .symbol("✋")
                     .reasons(reasons)
-                    .blame("Nothing is held against the series.", "A maintainer has to release or refuse it.")
+                    .blame("Nothing is held against the series.", &held_acts(&self.key))
             }
-            Standing::Conflict { tried } => conflict(self, tried),
+            Standing::Conflict { tried } => conflict(tried),
             Standing::AlreadyApplied { base } => {
                 let what = format!("{} holds it already", line(base, 80));
                 Gist::new(Tone::Calm, "Already applied", what).blame("Nothing was tested.", NOBODY)
@@ -88,13 +88,14 @@ impl Notice {
             Standing::Testing => Gist::new(Tone::Calm, "Testing", self.live_in_one_line()).symbol("⏳"),
             Standing::Ended { fault, summary } => ended(self, *fault, summary),
             Standing::Superseded { by } => {
-                let what = format!("{} took its place", line(by, 80));
+                let what = format!("a newer version, {}, took its place", line(by, 80));
                 Gist::new(Tone::Calm, "Superseded", what)
                     .blame("Nothing is held against this version.", NOBODY)
             }
             Standing::NotTested { reason, fault } => {
                 Gist::new(fault_tone(*fault), "Not tested", some(reason, "no reason was given"))
-                    .blame(fault_blame(*fault), fault_acts(*fault))
+                    // Whoever decided that knows why, and nobody else can do anything.
+                    .blame(fault_blame(*fault), "")
             }
         }
     }
@@ -128,14 +129,12 @@ impl Notice {
         Some(model.map_or(name.clone(), |model| format!("{name}, {model}")))
     }
 
-    /// The stage that is at work, and what came before it: `Boot it once, after 4 stages`.
+    /// The stage that is at work: `step 5, Boot it once`.
     fn live_in_one_line(&self) -> String {
-        let ended = self.live.iter().filter(|stage| stage.ended.is_some()).count();
-        let at_work = self.live.iter().rev().find(|stage| stage.ended.is_none());
-        let name = at_work.map_or_else(|| "between two stages".to_owned(), LiveStage::in_words);
-        match ended {
-            0 => some(&name, "it has begun"),
-            ended => format!("{name}, after {}", counted(ended, "stage", "stages")),
+        match self.live.iter().rposition(|stage| stage.ended.is_none()) {
+            Some(at) => format!("step {}, {}", at + 1, self.live[at].in_words()),
+            None if self.live.is_empty() => "it has begun".to_owned(),
+            None => format!("step {} is over", self.live.len()),
         }
     }
 }
@@ -153,19 +152,22 @@ fn some(text: &str, otherwise: &str) -> String {
     if text.trim().is_empty() { otherwise.to_owned() } else { text }
 }
 
-fn conflict(notice: &Notice, tried: &[String]) -> Gist {
-    let bases = counted(tried.len(), "base that was tried", "bases that were tried");
+fn held_acts(key: &str) -> String {
+    let key = line(key, 80);
+    format!("A maintainer has to look at it: patchlift release {key}, or patchlift refuse {key}.")
+}
+
+fn conflict(tried: &[String]) -> Gist {
     let what = match tried.len() {
         0 => "it fits no base".to_owned(),
         1 => "it does not fit the base that was tried".to_owned(),
-        _ => format!("it fits none of the {bases}"),
+        count => format!("it fits none of the {count} bases that were tried"),
     };
-    let size = counted(notice.patches.len(), "patch", "patches");
     let mut gist = Gist::new(Tone::Bad, "Does not apply", what).reasons(tried).blame(
-        "This is the series' fault: nothing of it could be built.",
+        "This is the series' fault: it cannot be tested as it is.",
         "The author of the series has to act: rebase it, and send it as a new version.",
     );
-    gist.more = format!("The {size} were put on each base in turn, as git am does it. Nothing was run.");
+    gist.more = "Patches are applied as git am does it. Nothing was built or run.".to_owned();
     gist
 }
 
@@ -215,8 +217,8 @@ fn fault_acts(fault: Fault) -> &'static str {
     }
 }
 
-/// How many tests of the series passed and failed: `3 run: 1 passed, 2 failed, 1 of them new`. None where the run
-/// did not get as far as testing.
+/// How many tests of the series passed and failed: `1 passed, 2 failed, 1 of them new`. None where the run did not
+/// get as far as testing.
 pub fn tests_in_one_line(report: &Report) -> Option<String> {
     let rows = report.compared_tests();
     if rows.is_empty() {
@@ -225,15 +227,17 @@ pub fn tests_in_one_line(report: &Report) -> Option<String> {
     let count = |wanted: &dyn Fn(&Compared<'_>) -> bool| rows.iter().filter(|row| wanted(row)).count();
     let status = |row: &Compared<'_>| row.series.map(|test| test.status);
     let passed = count(&|row| matches!(status(row), Some(TestStatus::Pass | TestStatus::Warn)));
-    let failed = count(&failed);
-    let new = count(&is_new);
-    let silent = rows.len() - passed - failed;
-    let mut text = format!("{passed} passed, {failed} failed");
-    if failed > 0 || new > 0 {
-        text.push_str(&format!(", {new} new"));
+    let bad = count(&failed);
+    let mut text = format!("{passed} passed, {bad} failed");
+    match count(&|row| failed(row) && is_new(row)) {
+        _ if bad == 0 || report.baseline.is_none() => {}
+        0 => text.push_str(" as on the base"),
+        new if new == bad => text.push_str(", not so on the base"),
+        new => text.push_str(&format!(", {new} of them new")),
     }
-    if silent > 0 {
-        text.push_str(&format!(", {silent} without a result"));
+    match rows.len() - passed - bad {
+        0 => {}
+        silent => text.push_str(&format!(", {silent} without a result")),
     }
     Some(text)
 }

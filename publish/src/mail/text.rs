@@ -1,12 +1,12 @@
 //! The text of a reply. What others wrote is indented: a line of it at the margin could be taken for a patch or for
 //! an answer's end by whoever reads the list with a program.
 
+use patchlift_report::Report;
 use patchlift_report::clean::{line, web_url};
 use patchlift_report::text::wrap;
 use patchlift_report::words::{self, LINE_MAX};
-use patchlift_report::{Ending, Report};
 
-use crate::gist::{Gist, new_failures, tests_in_one_line};
+use crate::gist::{new_failures, tests_in_one_line};
 use crate::notice::Notice;
 
 /// Columns of what is wrapped. Consoles, commands and addresses are not: they would lose their sense.
@@ -21,24 +21,27 @@ const INDENT: &str = "    ";
 
 pub(super) fn text(notice: &Notice, contact: Option<&str>) -> String {
     let gist = notice.gist();
+    let report = notice.report.as_deref();
     let mut page = Page::default();
+    page.prose(if report.is_some() { "This series was tested on a POWER8 box:" } else { INTRODUCTION });
     page.quoted([notice.shown_title(), format!("({})", notice.shown_size())]);
     page.prose(&format!("{}: {}.", gist.state, gist.what.trim_end_matches('.')));
+    page.list("", &gist.reasons);
     page.prose(&gist.more);
     page.prose(&format!("{} {}", gist.blame, gist.who_acts));
-    page.list("In the words of the apply step:", &gist.reasons);
-    if let Some(report) = notice.report.as_deref() {
+    if let Some(report) = report {
         page.list("What fails here and not on the base:", &new_failures(report));
-        evidence(&mut page, report);
-    }
-    tested(&mut page, notice, &gist);
-    if let Some(report) = notice.report.as_deref() {
         commands(&mut page, report);
+        tested(&mut page, notice, report);
+        evidence(&mut page, report);
     }
     links(&mut page, notice);
     page.end(contact);
     page.out
 }
+
+/// For a series that did not get so far.
+const INTRODUCTION: &str = "This series was to be tested on a POWER8 box:";
 
 /// Paragraphs, an empty line between any two.
 #[derive(Default)]
@@ -131,8 +134,7 @@ impl Page {
     }
 }
 
-fn tested(page: &mut Page, notice: &Notice, gist: &Gist) {
-    let Some(report) = notice.report.as_deref() else { return };
+fn tested(page: &mut Page, notice: &Notice, report: &Report) {
     let kernel = report.kernel.as_ref().map(|kernel| line(&kernel.release, LINE_MAX));
     let rows = [
         ("Base", notice.shown_base()),
@@ -146,9 +148,7 @@ fn tested(page: &mut Page, notice: &Notice, gist: &Gist) {
         .into_iter()
         .filter_map(|(label, value)| value.filter(|value| !value.is_empty()).map(|value| (label, value)))
         .collect();
-    let title =
-        if gist.state == words::ending(Ending::Passed) { "Tested:" } else { "What was tested, on what:" };
-    page.rows(title, &rows);
+    page.rows("What was tested, on what:", &rows);
 }
 
 fn evidence(page: &mut Page, report: &Report) {

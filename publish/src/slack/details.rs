@@ -4,17 +4,15 @@ use patchlift_report::clean::line;
 use patchlift_report::words::{self, LINE_MAX};
 use patchlift_report::{Report, Stage, StageResult};
 
-use crate::gist::new_failures;
 use crate::notice::{Notice, Standing};
 use crate::slack::block::{Block, Blocks, Message, TEXT_MAX, Text};
 use crate::slack::markup::{Lines, code, fenced, plain};
+use crate::slack::message::{VALUE_MAX, commands, field, is_reproduced, titled};
 
 /// Each list, in bytes: all of them together stay below what a message may have.
-const LIST_MAX: usize = 2500;
+const LIST_MAX: usize = 2200;
 /// Most lines of console or compiler.
 const EVIDENCE_MAX: usize = 30;
-/// Most commands.
-const COMMANDS_MAX: usize = 20;
 /// Longest line of a console, in bytes.
 const CONSOLE_LINE: usize = 200;
 
@@ -25,35 +23,52 @@ pub fn details(notice: &Notice) -> Option<Message> {
         return None;
     }
     let mut blocks = Blocks::default();
-    blocks.section(titled("New failures", &failures(report)));
     blocks.section(evidence(report));
-    blocks.section(titled("To repeat it", &commands(report)));
-    blocks.section(titled("Stages", &stages(report)));
+    if !is_reproduced(&notice.gist()) {
+        blocks.section(commands(report));
+    }
+    blocks.section(tests(report));
+    blocks.section(stages(report));
+    let fields = fields(report);
+    if !fields.is_empty() {
+        blocks.push(Block::Fields { fields });
+    }
     blocks.push(Block::Section { text: Text::plain(plain(&words::box_state(report), 2 * LINE_MAX)) });
     let text = format!("Details of {}", notice.shown_title());
     Some(blocks.finish(plain(&text, TEXT_MAX)))
 }
 
-fn titled(title: &str, text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("*{title}*\n{text}") }
+/// What the message itself does not have.
+fn fields(report: &Report) -> Vec<Text> {
+    let wanted = ["Tested commit", "CPU", "Build id", "Compiler", "Unpatched base", "Run"];
+    let rows = report.tested().into_iter().chain(report.tested_on());
+    let rows = rows.filter(|row| wanted.contains(&row.label));
+    rows.filter_map(|row| field(row.label, &row.value)).collect()
 }
 
-fn failures(report: &Report) -> String {
+fn tests(report: &Report) -> String {
     let mut lines = Lines::new(LIST_MAX);
-    for failure in new_failures(report) {
-        lines.push(&format!("• {}", code(&failure, LIST_MAX / 2)));
+    for row in report.compared_tests() {
+        let test = row.series.or(row.base);
+        let status = row.series.map_or("no result", |test| words::test_status(test.status));
+        let time = test.map(|test| words::duration(words::millis_to_seconds(test.millis)));
+        let why = row.series.map_or(String::new(), |test| code(&test.reason, VALUE_MAX));
+        let colon = if why.is_empty() { "" } else { ": " };
+        lines.push(&format!(
+            "{} {} {status}, {}, {}{colon}{why}",
+            words::test_tone(&row).symbol(),
+            code(row.name, VALUE_MAX),
+            time.unwrap_or_default(),
+            words::change(row.change),
+        ));
     }
-    lines.finish()
+    titled("Tests", &lines.finish())
 }
 
 fn evidence(report: &Report) -> String {
     let Some(evidence) = report.evidence() else { return String::new() };
     let lines: Vec<_> = evidence.telling().map(|text| line(text, CONSOLE_LINE)).collect();
     titled(&evidence.from.to_string(), &fenced(lines.iter().map(String::as_str), EVIDENCE_MAX, LIST_MAX))
-}
-
-fn commands(report: &Report) -> String {
-    fenced(report.reproduce.iter().map(String::as_str), COMMANDS_MAX, LIST_MAX)
 }
 
 fn stages(report: &Report) -> String {
@@ -64,7 +79,7 @@ fn stages(report: &Report) -> String {
             None => report.lane(lane).for_each(|stage| lines.push(&stage_line(stage))),
         }
     }
-    lines.finish()
+    titled("Stages", &lines.finish())
 }
 
 fn stage_line(stage: &Stage) -> String {

@@ -1,28 +1,41 @@
 //! A series in one message.
 
-use patchlift_report::words;
+use patchlift_report::Report;
+use patchlift_report::words::{self, Tone};
 
-use crate::gist::{Gist, tests_in_one_line};
+use crate::gist::{Gist, new_failures, tests_in_one_line};
 use crate::notice::{Notice, Standing};
 use crate::slack::block::{Block, Blocks, HEADER_MAX, Message, TEXT_MAX, Text};
-use crate::slack::markup::{Lines, code, link, plain};
+use crate::slack::markup::{Lines, code, fenced, link, plain};
 
 /// Longest summary in bytes: four long sentences.
 const SUMMARY_MAX: usize = 2400;
-/// All reasons together, in bytes.
-const REASONS_MAX: usize = 2000;
+/// Each list, in bytes.
+const REASONS_MAX: usize = 1800;
 /// Longest value of a field, in bytes.
-const VALUE_MAX: usize = 300;
+pub(super) const VALUE_MAX: usize = 300;
+/// Most new failures; the thread has them all.
+const FAILURES_MAX: usize = 5;
+/// Most commands.
+const COMMANDS_MAX: usize = 10;
+/// A symbol and a blank, in bytes.
+const SYMBOL_MAX: usize = 8;
 
 /// One message for the series as it stands; mentions nobody.
 pub fn message(notice: &Notice) -> Message {
     let gist = notice.gist();
     let mut blocks = Blocks::default();
-    let heading = format!("{} {}: {}", gist.symbol, gist.state, notice.shown_title());
-    blocks.push(Block::Header { text: Text::plain(plain(&heading, HEADER_MAX)) });
+    let heading = plain(&format!("{}: {}", gist.state, notice.shown_title()), HEADER_MAX - SYMBOL_MAX);
+    blocks.push(Block::Header { text: Text::plain(format!("{} {heading}", gist.symbol)) });
     blocks.push(Block::Section { text: Text::plain(plain(&sentences(&gist), SUMMARY_MAX)) });
     blocks.section(reasons(&gist));
     blocks.section(blame(&gist));
+    if let Some(report) = notice.report.as_deref() {
+        blocks.section(failures(report));
+        if is_reproduced(&gist) {
+            blocks.section(commands(report));
+        }
+    }
     let fields = fields(notice);
     if !fields.is_empty() {
         blocks.push(Block::Fields { fields });
@@ -37,15 +50,9 @@ pub fn message(notice: &Notice) -> Message {
 /// What a notification shows.
 fn in_one_line(notice: &Notice, gist: &Gist) -> String {
     let title = notice.shown_title();
-    let text = format!(
-        "{} {}: {title} ({}): {}. {}",
-        gist.symbol,
-        gist.state,
-        notice.shown_size(),
-        gist.what,
-        gist.blame
-    );
-    plain(&text, TEXT_MAX)
+    let what = gist.what.trim_end_matches('.');
+    let text = format!("{}: {title} ({}): {what}. {}", gist.state, notice.shown_size(), gist.blame);
+    format!("{} {}", gist.symbol, plain(&text, TEXT_MAX))
 }
 
 /// What happened as a sentence, and the sentences about it.
@@ -72,7 +79,37 @@ fn reasons(gist: &Gist) -> String {
 }
 
 fn blame(gist: &Gist) -> String {
-    if gist.blame.is_empty() { String::new() } else { format!("*{}* {}", gist.blame, gist.who_acts) }
+    if gist.blame.is_empty() {
+        return String::new();
+    }
+    format!("*{}* {}", plain(&gist.blame, VALUE_MAX), plain(&gist.who_acts, VALUE_MAX))
+}
+
+fn failures(report: &Report) -> String {
+    let mut lines = Lines::new(REASONS_MAX);
+    let new = new_failures(report);
+    for failure in new.iter().take(FAILURES_MAX) {
+        lines.push(&format!("• {}", code(failure, 2 * VALUE_MAX)));
+    }
+    if let Some(more) = new.len().checked_sub(FAILURES_MAX).filter(|&more| more > 0) {
+        lines.push(&format!("… and {more} more"));
+    }
+    titled("What fails here and not on the base", &lines.finish())
+}
+
+/// Whether the message has the commands that repeat the failure: it does where the author has to act.
+pub(super) fn is_reproduced(gist: &Gist) -> bool {
+    gist.tone == Tone::Bad
+}
+
+/// The commands that repeat what decided.
+pub(super) fn commands(report: &Report) -> String {
+    titled("To repeat it", &fenced(report.reproduce.iter().map(String::as_str), COMMANDS_MAX, REASONS_MAX))
+}
+
+/// A text below a title; nothing where there is no text.
+pub(super) fn titled(title: &str, text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!("*{title}*\n{text}") }
 }
 
 fn fields(notice: &Notice) -> Vec<Text> {
@@ -87,11 +124,13 @@ fn fields(notice: &Notice) -> Vec<Text> {
         ("Tests", report.and_then(tests_in_one_line)),
         ("Time", time),
     ];
-    let shown = rows.into_iter().filter_map(|(label, value)| {
-        let value = code(&value?, VALUE_MAX);
-        (!value.is_empty()).then(|| Text::markup(format!("*{label}*\n{value}")))
-    });
-    shown.collect()
+    rows.into_iter().filter_map(|(label, value)| field(label, &value?)).collect()
+}
+
+/// A label and a value that others wrote.
+pub(super) fn field(label: &str, value: &str) -> Option<Text> {
+    let value = code(value, VALUE_MAX);
+    (!value.is_empty()).then(|| Text::markup(format!("*{label}*\n{value}")))
 }
 
 /// The stages that are seen from outside while there is no report.
@@ -105,10 +144,10 @@ fn stages_so_far(notice: &Notice) -> String {
         let time = time.map_or_else(|| "…".to_owned(), words::duration);
         let symbol = match (stage.ended, stage.passed) {
             (None, _) => "⏳",
-            (Some(_), true) => words::Tone::Good.symbol(),
-            (Some(_), false) => words::Tone::Warn.symbol(),
+            (Some(_), true) => Tone::Good.symbol(),
+            (Some(_), false) => Tone::Warn.symbol(),
         };
-        lines.push(&format!("{symbol} {} {time}", plain(&stage.in_words(), VALUE_MAX)));
+        lines.push(&format!("{symbol} {}, {time}", plain(&stage.in_words(), VALUE_MAX)));
     }
     lines.finish()
 }

@@ -1,4 +1,5 @@
-//! What is published, against a GitHub that remembers what it was told and speaks real HTTP.
+//! What people get to read, and that each of it arrives once: against a GitHub and a Slack that remember what they
+//! were told and speak real HTTP, and a real SMTP server.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, in its shared functions too")]
 
@@ -6,6 +7,7 @@ mod apps;
 mod check_runs;
 mod contract;
 mod fake_github;
+mod github_texts;
 mod limits;
 mod pull_requests;
 mod statuses;
