@@ -1,10 +1,10 @@
 //! The text of a reply. What others wrote is indented: a line of it at the margin could be taken for a patch or for
 //! an answer's end by whoever reads the list with a program.
 
-use patchlift_report::Report;
 use patchlift_report::clean::{line, web_url};
 use patchlift_report::text::wrap;
 use patchlift_report::words::{self, LINE_MAX};
+use patchlift_report::{Ending, Fault, Report};
 
 use crate::gist::{new_failures, tests_in_one_line};
 use crate::notice::Notice;
@@ -23,7 +23,7 @@ pub(super) fn text(notice: &Notice, contact: Option<&str>) -> String {
     let gist = notice.gist();
     let report = notice.report.as_deref();
     let mut page = Page::default();
-    page.prose(if report.is_some() { "This series was tested on a POWER8 box:" } else { INTRODUCTION });
+    page.prose(introduction(report));
     page.quoted([notice.shown_title(), format!("({})", notice.shown_size())]);
     page.prose(&format!("{}: {}.", gist.state, gist.what.trim_end_matches('.')));
     page.list("", &gist.reasons);
@@ -40,8 +40,17 @@ pub(super) fn text(notice: &Notice, contact: Option<&str>) -> String {
     page.out
 }
 
-/// For a series that did not get so far.
-const INTRODUCTION: &str = "This series was to be tested on a POWER8 box:";
+fn introduction(report: Option<&Report>) -> &'static str {
+    let tested = report.is_some_and(|report| {
+        let ending = report.verdict.ending;
+        ending == Ending::Passed || ending.fault() == Some(Fault::Series)
+    });
+    if tested {
+        "This series was tested on a POWER8 box:"
+    } else {
+        "This series was to be tested on a POWER8 box:"
+    }
+}
 
 /// Paragraphs, an empty line between any two.
 #[derive(Default)]

@@ -393,10 +393,10 @@ impl Bot<'_> {
         let mut cursor = String::new();
         for _ in 0..PAGES_MAX {
             let limit = PAGE.to_string();
-            let request = self.method(method).form(
-                &[asked, &[("include_all_metadata", "true"), ("limit", &limit), ("cursor", &cursor)]]
-                    .concat(),
-            );
+            let page = [("include_all_metadata", "true"), ("limit", &limit), ("cursor", &cursor)];
+            let url = format!("{}/{method}", self.api);
+            let request = self.http.get(url).bearer_auth(self.token.expose_secret());
+            let request = request.query(asked).query(&page);
             let page: Page = call::api(LOOK_UP, request).await?;
             if let Some(found) = page.messages.into_iter().find(|listed| wanted(listed)) {
                 return Ok(Found::At(found.ts));
