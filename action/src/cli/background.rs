@@ -146,7 +146,9 @@ pub(super) fn go_on(dir: PathBuf) -> u8 {
         Ok(inputs) => inputs,
         Err(error) => return complain(&error, BAD_INPUT),
     };
-    match run::execute_in(&folder, inputs, cancel, Progress::new(style(false))) {
+    // A workflow's log breaks lines by itself.
+    let wide = TextStyle { width: 200, ..style(false) };
+    match run::execute_in(&folder, inputs, cancel, Progress::new(wide)) {
         Ok(report) => report.verdict.exit_code(),
         Err(error) => complain(&error, OUR_FAULT),
     }
@@ -215,6 +217,14 @@ fn tell(
     report: &Report,
     log: &mut StepLog<io::StdoutLock<'_>>,
 ) -> io::Result<()> {
+    if args.box_only && code(args, report) == 0 {
+        log.line(match &report.roll_back {
+            RollBack::NotNeeded => "The box never left its known-good kernel.",
+            _ => "The box is back on its known-good kernel.",
+        })?;
+        log.close()?;
+        return write_outcome(args, folder, report);
+    }
     let text = report.to_text(&TextStyle { ansi: false, ..style(io::stdout().is_terminal()) });
     log.open("Verdict")?;
     for line in text.lines() {
@@ -226,6 +236,11 @@ fn tell(
         log.error(&report.verdict.title, &report.verdict.summary)?;
     }
     summarise(args.job_summary.as_deref(), report);
+    write_outcome(args, folder, report)
+}
+
+/// The step's outputs.
+fn write_outcome(args: &StopArgs, folder: &RunFolder, report: &Report) -> io::Result<()> {
     let exit_code = report.verdict.exit_code().to_string();
     let outputs = [("exit-code", exit_code.as_str()), ("report", &folder.path().to_string_lossy())];
     args.outputs.as_deref().map_or(Ok(()), |path| write_outputs(path, &outputs))

@@ -15,10 +15,10 @@ use crate::stderr;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A BMC without a console that answers after a long time: the run is in its first stage meanwhile.
-const SLOW_BMC: &str = "case \"$*\" in *sol*) exit 1 ;; esac; exec sleep 60";
+pub(crate) const SLOW_BMC: &str = "case \"$*\" in *sol*) exit 1 ;; esac; exec sleep 60";
 
 /// A BMC that refuses.
-const DEAD_BMC: &str = "echo 'Error: Unable to establish IPMI v2 / RMCP+ session' >&2; exit 1";
+pub(crate) const DEAD_BMC: &str = "echo 'Error: Unable to establish IPMI v2 / RMCP+ session' >&2; exit 1";
 
 /// A job of a workflow: each of its steps is a process of its own.
 struct Job {

@@ -4,6 +4,11 @@ mod background;
 mod bad_input;
 mod crash_corpus;
 mod report;
+#[path = "../workflow/runner.rs"]
+mod runner;
+mod workflow_commands;
+mod workflow_files;
+mod workflow_runs;
 
 use std::path::Path;
 use std::process::{Command, Output};
