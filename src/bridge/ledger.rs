@@ -262,6 +262,8 @@ fn commit(
     };
     let Change { mut record, mut events, mails, report } = change;
     record.priority = current.priority;
+    // Sinks are told beside the series' own steps.
+    record.tellings.clone_from(&current.tellings);
     // A release that came while its step was taken is not asked for twice.
     if current.released && !stand.released && !record.released && record.revision == current.revision {
         record.released = true;

@@ -32,10 +32,14 @@ mod run;
 mod series;
 mod status;
 mod store;
+mod telling;
 mod test_data;
 mod trees;
 mod webhook;
 mod world;
+
+// The fake GitHub of publish/ looks for it here.
+use world::github::contract;
 
 /// A file that is not named above would never be compiled.
 #[test]

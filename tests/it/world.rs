@@ -2,5 +2,6 @@
 
 pub(crate) mod github;
 pub(crate) mod patchwork;
+pub(crate) mod people;
 pub(crate) mod process;
 pub(crate) mod real_patchwork;

@@ -2,9 +2,14 @@
 //! keeps them as GitHub does: annotations of every request are appended, nothing is refused because it was said
 //! before. It fails on demand.
 
+// Their paths are said, because the bridge's tests take this file from here.
+#[path = "fake_github/apps.rs"]
 mod apps;
+#[path = "fake_github/checks.rs"]
 mod checks;
+#[path = "fake_github/pulls.rs"]
 mod pulls;
+#[path = "fake_github/statuses.rs"]
 mod statuses;
 
 use std::sync::{Arc, Mutex};

@@ -1,0 +1,178 @@
+//! What people hear of a series beside Patchwork: on GitHub, in Slack.
+
+use std::time::Duration;
+
+use patchlift_report::{Ending, sample};
+use serde_json::Value;
+
+use crate::bridge::{SOON, Story, change};
+use crate::world::people::People;
+use crate::world::people::marks::{APP, REPOSITORY};
+use crate::world::people::slack::{CHANNEL, TOKEN as SLACK_TOKEN};
+use crate::world::process::{Bridge, within};
+
+const KEY: &str = include_str!("../../publish/tests/data/app-key-pkcs1.pem");
+
+/// A Story whose people are told by an App and a bot.
+fn told(story: &Story) -> People {
+    let people = People::start(&story.lab.github.url);
+    story.lab.keep_secret("app.pem", KEY);
+    story.lab.keep_secret("slack-token", SLACK_TOKEN);
+    let config = std::fs::read_to_string(story.lab.config()).unwrap();
+    let api = config.lines().find(|line| line.starts_with("api = ")).unwrap().to_owned();
+    story.configured(&api, &format!("api = \"{}\"\nmirror_repository = \"{REPOSITORY}\"", people.github));
+    story.configured("token = { file = \"github-token\" }\n", "");
+    let slack = people.slack.api();
+    story.configured(
+        "[[tree]]\n",
+        &format!(
+            "[github.app]\nid = {APP}\nkey = {{ file = \"app.pem\" }}\n\
+             [slack]\napi = \"{slack}\"\nchannel = \"{CHANNEL}\"\ntoken = {{ file = \"slack-token\" }}\n[[tree]]\n"
+        ),
+    );
+    people
+}
+
+/// The check runs of a commit: name, and how far each is.
+fn marks(people: &People, head: &str) -> Vec<(String, String)> {
+    people.marks.memory(|memory| {
+        let mut all: Vec<_> = memory
+            .check_runs
+            .iter()
+            .filter(|run| run["head_sha"] == head)
+            .map(|run| {
+                let word = run["conclusion"].as_str().or(run["status"].as_str()).unwrap();
+                (run["name"].as_str().unwrap().to_owned(), word.to_owned())
+            })
+            .collect();
+        all.sort();
+        all
+    })
+}
+
+fn mark(people: &People, head: &str, name: &str) -> Option<String> {
+    marks(people, head).into_iter().find(|(is, _)| is == name).map(|(_, word)| word)
+}
+
+fn waits_for(what: &str, bridge: &Bridge, look: impl FnMut() -> Option<()>) {
+    within(SOON, look).unwrap_or_else(|| panic!("{what} never comes\n{}", bridge.said()));
+}
+
+fn report(ending: Ending, head: &str) -> Value {
+    let mut report = sample::report(ending);
+    report.head = head.to_owned();
+    serde_json::to_value(&report).unwrap()
+}
+
+/// No check run, and no message, is there twice.
+fn nothing_is_said_twice(people: &People, series: usize) {
+    people.marks.memory(|memory| {
+        let mut keys: Vec<_> = memory.check_runs.iter().map(|run| run["external_id"].to_string()).collect();
+        keys.sort();
+        let all = keys.len();
+        keys.dedup();
+        assert_eq!(keys.len(), all, "a check run was made twice");
+    });
+    assert_eq!(people.slack.channel().len(), series, "{:?}", people.slack.channel());
+}
+
+#[test]
+fn a_series_is_followed_on_github_and_in_slack_to_its_verdict() {
+    let story = Story::of(&[change("one", "kvm: count exits", 1)]);
+    story.lab.has_no_runners();
+    let people = told(&story);
+    let bridge = story.lab.start(None);
+    let record = story.becomes(&bridge, 1, "running");
+    let head = record.state.applied().unwrap().tip.clone();
+    waits_for("a check run that waits", &bridge, || {
+        (mark(&people, &head, "patchlift")? == "queued").then_some(())
+    });
+    waits_for("that it applies", &bridge, || {
+        (mark(&people, &head, "patchlift / apply")? == "success").then_some(())
+    });
+    waits_for("a message", &bridge, || (people.slack.channel().len() == 1).then_some(()));
+    let id = record.state.run().unwrap().id.unwrap();
+    story.lab.github.run_starts(id);
+    waits_for("a check run at work", &bridge, || {
+        (mark(&people, &head, "patchlift")? == "in_progress").then_some(())
+    });
+    story.lab.github.run_ends(id, "failure", Some(&report(Ending::DoesNotBoot, &head)));
+    story.becomes(&bridge, 1, "failed");
+    waits_for("the verdict", &bridge, || (mark(&people, &head, "patchlift")? == "failure").then_some(()));
+    waits_for("the end of every check run", &bridge, || {
+        let open = |(_, word): &(String, String)| word == "queued" || word == "in_progress";
+        (!marks(&people, &head).iter().any(open)).then_some(())
+    });
+    waits_for("the verdict in Slack", &bridge, || {
+        let channel = people.slack.channel();
+        (channel[0].0.contains("Does not boot") && channel[0].1 == 1).then_some(())
+    });
+    nothing_is_said_twice(&people, 1);
+    let pushed_by = people.marks.memory(|memory| memory.app.given.clone());
+    assert!(pushed_by.iter().all(|given| !given.permissions.contains_key("workflows")));
+}
+
+#[test]
+fn a_series_that_is_not_tested_any_more_leaves_nothing_pending() {
+    let story = Story::of(&[change("one", "kvm: count exits", 1)]);
+    story.lab.has_no_runners();
+    let people = told(&story);
+    let bridge = story.lab.start(None);
+    let head = story.becomes(&bridge, 1, "running").state.applied().unwrap().tip.clone();
+    waits_for("a check run", &bridge, || mark(&people, &head, "patchlift").map(drop));
+    story.sends(&change("two", "kvm: count exits", 2).tagged("PATCH v2"));
+    story.becomes(&bridge, 1, "superseded");
+    waits_for("the end of the old one", &bridge, || {
+        (mark(&people, &head, "patchlift")? == "cancelled").then_some(())
+    });
+    waits_for("the end of every check run", &bridge, || {
+        let open = |(_, word): &(String, String)| word == "queued" || word == "in_progress";
+        (!marks(&people, &head).iter().any(open)).then_some(())
+    });
+    waits_for("both messages", &bridge, || {
+        let channel = people.slack.channel();
+        (channel.len() == 2 && channel.iter().any(|(title, _)| title.contains("Superseded"))).then_some(())
+    });
+}
+
+#[test]
+fn what_is_down_is_told_later_and_keeps_nothing_else_back() {
+    use crate::world::people::slack::Fault;
+    let story = Story::of(&[change("one", "kvm: count exits", 1)]);
+    let people = told(&story);
+    // Posted, and the answer is lost; then out of order.
+    people.slack.fail("chat.postMessage", Fault::After(502));
+    let bridge = story.lab.start(None);
+    let record = story.becomes(&bridge, 1, "passed");
+    let head = record.state.applied().unwrap().tip.clone();
+    waits_for("the verdict", &bridge, || (mark(&people, &head, "patchlift")? == "success").then_some(()));
+    let shown = story.history(1).join("\n");
+    assert!(shown.contains("its message in Slack failed: "), "{shown}");
+    assert_eq!(people.slack.channel().len(), 1, "a lost answer is looked for before anything is said again");
+}
+
+#[test]
+fn a_bridge_killed_while_it_tells_says_nothing_twice() {
+    let changes: Vec<_> = [("a", "kvm: a"), ("b", "kvm: b"), ("c", "kvm: c"), ("d", "kvm: d")]
+        .into_iter()
+        .zip(1..)
+        .map(|((id, title), number)| change(id, title, number))
+        .collect();
+    let story = Story::of(&changes);
+    let people = told(&story);
+    for life in 0..12 {
+        let mut bridge = story.lab.start(None);
+        std::thread::sleep(Duration::from_millis(150 + 90 * life));
+        bridge.kill();
+    }
+    let bridge = story.lab.start(None);
+    for id in 1..=4 {
+        let head = story.becomes(&bridge, id, "passed").state.applied().unwrap().tip.clone();
+        waits_for("the verdict", &bridge, || (mark(&people, &head, "patchlift")? == "success").then_some(()));
+    }
+    waits_for("all verdicts in Slack", &bridge, || {
+        let channel = people.slack.channel();
+        channel.iter().all(|(title, details)| title.contains("Passed") && *details == 1).then_some(())
+    });
+    nothing_is_said_twice(&people, 4);
+}
