@@ -50,6 +50,10 @@ enum Command {
     Priority(command::ask::PriorityArgs),
     /// Decide once more on what was recorded, and say what would differ
     Replay(command::replay::ReplayArgs),
+    /// Show the verdict of a run at GitHub: check runs, or commit statuses, beside the tested commits
+    ///
+    /// What the job of the workflow runs that has a token and no access to the box. Doing it again changes nothing.
+    Publish(command::publish::PublishArgs),
     /// Turn a series into a branch: one commit a patch
     ///
     /// Given SERVER/NUMBER, a Message-ID or an address, takes that series from its Patchwork server as the bridge would.
@@ -201,6 +205,7 @@ pub fn main() -> ExitCode {
         Command::Retest(args) => command::ask::retest(&args),
         Command::Priority(args) => command::ask::priority(&args),
         Command::Replay(args) => command::replay::run(&args),
+        Command::Publish(args) => command::publish::run(&args),
         Command::Series(args) => command::series::run(&args),
         Command::Mail(args) => command::mail::run(&args),
         Command::Apply(args) => command::apply::run(&args),

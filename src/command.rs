@@ -10,6 +10,7 @@ pub mod mail;
 mod one_series;
 pub mod outcome;
 mod paper;
+pub mod publish;
 pub mod replay;
 pub mod report;
 mod screen;

@@ -11,7 +11,7 @@ mod keys;
 mod locate;
 mod project;
 mod reader;
-mod secret;
+pub(crate) mod secret;
 mod sections;
 mod sinks;
 mod units;

@@ -23,7 +23,7 @@ pub struct Words {
     pub title: String,
     /// What happened, in sentences; plain text.
     pub what: String,
-    /// Whose fault it is and who has to act, in sentences; plain text.
+    /// Whose fault it is and who has to act, in fixed sentences.
     pub who: String,
     /// What belongs to it, an entry each: reasons, bases that were tried.
     pub list: Vec<String>,
@@ -108,7 +108,8 @@ fn held(reasons: &[String]) -> Words {
         [] => "Waits for a maintainer".to_owned(),
         [reason] => format!("Waits for a maintainer: {reason}"),
         [reason, more @ ..] => {
-            format!("Waits for a maintainer: {reason}, and {}", counted(more.len(), "reason", "reasons"))
+            let more = counted(more.len(), "more reason", "more reasons");
+            format!("Waits for a maintainer: {reason}, and {more}")
         }
     };
     Words {
@@ -134,17 +135,21 @@ fn conflict(tried: &[String]) -> Words {
 }
 
 fn ended(fault: Option<Fault>, summary: &str) -> Words {
-    let (tone, before, who) = match fault {
-        None => (Tone::Good, "Passed", "No fault was found in the series. Nobody has to act."),
-        Some(Fault::Series) => (Tone::Bad, "Failed", acts(Fault::Series)),
-        Some(Fault::Base) => (Tone::Warn, "Base is broken", acts(Fault::Base)),
-        Some(Fault::Infrastructure) => (Tone::Warn, "Lab failed", acts(Fault::Infrastructure)),
-        Some(Fault::Hardware) => (Tone::Warn, "Hardware error", acts(Fault::Hardware)),
+    const NOTHING: &str = "The test came to no result: nothing can be said of the series.";
+    let (tone, before, what) = match fault {
+        None => (Tone::Good, "Passed", "The series was built, booted and tested."),
+        Some(Fault::Series) => {
+            (Tone::Bad, "Failed", "The series was tested and failed. There is no report that says more.")
+        }
+        Some(Fault::Base) => (Tone::Warn, "Base is broken", NOTHING),
+        Some(Fault::Infrastructure) => (Tone::Warn, "Lab failed", NOTHING),
+        Some(Fault::Hardware) => (Tone::Warn, "Hardware error", NOTHING),
     };
+    let who = fault.map_or("No fault was found in the series. Nobody has to act.", acts);
     Words {
         tone,
         title: line(&format!("{before}: {summary}"), TITLE_MAX),
-        what: format!("{}.", line(summary, words::SUMMARY_MAX).trim_end_matches('.')),
+        what: what.to_owned(),
         who: who.to_owned(),
         list: Vec::new(),
     }
@@ -191,7 +196,8 @@ pub fn page(notice: &Notice, max: usize) -> String {
     for entry in words.list.iter().take(LISTED_MAX) {
         page.text(&format!("* {}\n", code(entry, LINE_MAX)));
     }
-    page.text(&format!("\n**{}**\n", prose(&words.who, words::SUMMARY_MAX)));
+    // Fixed sentences: nothing in them is anybody else's.
+    page.text(&format!("\n**{}**\n", words.who));
     if let Some(report) = &notice.report {
         report.cause_into(&mut page);
         report.reproduce_into(&mut page);
@@ -202,16 +208,14 @@ pub fn page(notice: &Notice, max: usize) -> String {
         patches(notice, page);
     });
     if !notice.live.is_empty() {
-        page.section("How far it is", |page| {
-            page.table(&["Stage", "State", "Time"], notice.live.iter().map(live_row));
-        });
+        page.section("How far it is", |page| live_into(page, notice.live.iter()));
     }
     page.text(&format!("\n{WHAT_THIS_IS}\n"));
     page.finish()
 }
 
 /// The title, never empty.
-fn titled(notice: &Notice) -> String {
+pub(crate) fn titled(notice: &Notice) -> String {
     let title = line(&notice.title, TITLE_MAX);
     if title.trim().is_empty() { "A series without a title".to_owned() } else { title }
 }
@@ -250,6 +254,11 @@ fn patches(notice: &Notice, page: &mut Page) {
         page.text("\nPatches, in order:\n\n");
         page.fenced("text", &subjects);
     }
+}
+
+/// Stages that are seen from outside as a table.
+pub(crate) fn live_into<'a>(page: &mut Page, live: impl Iterator<Item = &'a LiveStage>) {
+    page.table(&["Stage", "State", "Time"], live.map(live_row));
 }
 
 fn live_row(stage: &LiveStage) -> Vec<String> {

@@ -42,8 +42,7 @@ pub struct PullRequest {
 pub fn of_notice(notice: &Notice, base_branch: &str) -> Option<PullRequest> {
     let commits = notice.commits.as_ref()?;
     let version = if notice.version > 1 { format!("[v{}] ", notice.version) } else { String::new() };
-    let title = line(&notice.title, TITLE_MAX);
-    let title = if title.trim().is_empty() { "A series without a title".to_owned() } else { title };
+    let title = notice_words::titled(notice);
     let page = notice_words::page(notice, BODY_MAX - WHERE_TO_ANSWER.len());
     Some(PullRequest {
         head: commits.branch.clone(),
@@ -75,7 +74,9 @@ fn label(notice: &Notice) -> &'static str {
         Standing::Testing => "testing",
         Standing::Superseded { .. } => "superseded",
         Standing::Ended { fault: Some(Fault::Series), .. } => "failed",
-        Standing::Ended { fault: Some(_), .. } => "lab failed",
+        Standing::Ended { fault: Some(Fault::Base), .. } => "base broken",
+        Standing::Ended { fault: Some(Fault::Infrastructure), .. } => "lab failed",
+        Standing::Ended { fault: Some(Fault::Hardware), .. } => "hardware error",
         Standing::Ended { fault: None, .. } => match &notice.report {
             Some(report) if report.verdict.ending == patchlift_report::Ending::Cancelled => "not tested",
             _ => "passed",

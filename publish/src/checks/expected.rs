@@ -1,13 +1,14 @@
 //! Check runs of a series without a report: it waits, is at work, or ended without one.
 
 use jiff::Timestamp;
-use patchlift_report::words::duration;
+use patchlift_report::markdown::{Page, code};
+use patchlift_report::words::{TITLE_MAX, duration};
 use patchlift_report::{Fault, StageName};
 
 use super::{Part, Target, over};
 use crate::check_run::{CheckAction, CheckRun, CheckRunConclusion as Mark, CheckStatus, SUMMARY_MAX};
 use crate::notice::{LiveStage, Notice, Standing};
-use crate::notice_words::{self, stage_in_words};
+use crate::notice_words::{self, live_into, stage_in_words, titled};
 
 pub(super) fn whole(notice: &Notice, target: &Target) -> CheckRun {
     let status = match &notice.standing {
@@ -68,8 +69,12 @@ fn step(part: Part, notice: &Notice, target: &Target) -> CheckRun {
         seen.going_on()
     };
     let ended = status.conclusion().map(|_| seen.ended.unwrap_or(notice.since));
-    let summary = format!("{}\n\n{title}.\n", part.in_words());
-    target.check(part, status, &title, summary).at(seen.started, ended)
+    let mut page = Page::new(SUMMARY_MAX);
+    page.text(&format!("{}\n\n{}\n\n", code(&titled(notice), TITLE_MAX), part.in_words()));
+    if !seen.stages.is_empty() {
+        live_into(&mut page, seen.stages.iter().copied());
+    }
+    target.check(part, status, &title, page.finish()).at(seen.started, ended)
 }
 
 /// What is seen of a part from outside.

@@ -3,7 +3,7 @@
 use patchlift_report::clean::line;
 use patchlift_report::comparison::Change;
 use patchlift_report::markdown::{Page, code, stages_into};
-use patchlift_report::words::{self, LINE_MAX, TITLE_MAX, counted, duration};
+use patchlift_report::words::{self, TITLE_MAX, counted, duration};
 use patchlift_report::{Ending, Fault, Lane, Report, Stage, StageName, StageResult};
 
 use super::{Part, Target, over};
@@ -52,7 +52,7 @@ impl<'a> Step<'a> {
         let began = ran().map(|stage| stage.started).min();
         let ended = ran().map(|stage| stage.ended).max().unwrap_or(self.report.ended);
         let mut check =
-            target.check(self.part, over(mark), &title, self.summary(mark, &title)).at(began, Some(ended));
+            target.check(self.part, over(mark), &title, self.summary(mark)).at(began, Some(ended));
         if self.decisive.is_some() {
             check.annotations = annotations(self.report);
         }
@@ -131,11 +131,11 @@ impl<'a> Step<'a> {
         title
     }
 
-    fn summary(&self, mark: Mark, title: &str) -> String {
+    fn summary(&self, mark: Mark) -> String {
         let report = self.report;
         let mut page = Page::new(SUMMARY_MAX);
         page.text(&format!("{}\n\n", code(&report.series_title(), TITLE_MAX)));
-        page.text(&format!("{}\n\n{}.\n", self.part.in_words(), code(title, LINE_MAX)));
+        page.text(&format!("{}\n", self.part.in_words()));
         if mark != Mark::Success && mark != Mark::Skipped {
             let ending = report.verdict.ending;
             page.text(&format!("\n**{}** {}\n", words::blame(ending), words::who_acts(ending)));

@@ -43,9 +43,7 @@ async fn contract_05_a_start_whose_answer_got_lost_is_found_and_not_repeated() {
 #[tokio::test]
 async fn each_way_to_go_wrong_has_its_name() {
     let github = FakeGitHub::start();
-    let client = client(&github);
-    let hasty = hasty_client(&github);
-    let id = client.dispatch(&inputs("k-1")).await.unwrap().unwrap();
+    let id = client(&github).dispatch(&inputs("k-1")).await.unwrap().unwrap();
     let reset = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 900;
     let limited = |status, headers: &[(&'static str, String)]| {
         Fault::Answer(status, headers.to_vec(), r#"{"message": "API rate limit exceeded"}"#)
@@ -67,19 +65,24 @@ async fn each_way_to_go_wrong_has_its_name() {
     ];
     for (fault, name, wait) in table {
         github.goes_wrong("/actions/runs/", When::Before, fault.clone());
-        let asking = if matches!(fault, Fault::Silence) { &hasty } else { &client };
-        let error = asking.run(id).await.unwrap_err();
+        // One that was asked to wait asks nothing for a while.
+        let client = if matches!(fault, Fault::Silence) { hasty_client(&github) } else { client(&github) };
+        let error = client.run(id).await.unwrap_err();
         assert!(format!("{error:?}").contains(name), "{fault:?}: {error:?}");
         assert_eq!(error.retry_after(), wait, "{fault:?}");
+        let asked = github.model().requests.len();
+        let again = client.run(id).await;
+        assert_eq!(again.is_err(), wait.is_some(), "{fault:?}: {again:?}");
+        assert_eq!(github.model().requests.len() == asked, wait.is_some(), "{fault:?}");
         let fault_is_ours = ["NotFound", "by_github: true"].contains(&name);
         assert_eq!(error.is_final(), fault_is_ours, "{fault:?}: {error:?}");
         assert!(error.source().is_none_or(|source| !error.to_string().contains(&source.to_string())));
     }
     let exhausted = [("x-ratelimit-remaining", "0".into()), ("x-ratelimit-reset", reset.to_string())];
     github.goes_wrong("", When::Before, limited(403, &exhausted));
-    let wait = client.run(id).await.unwrap_err().retry_after().unwrap();
-    assert!((800..=900).contains(&wait.as_secs()), "{wait:?}");
-    assert_eq!(client.run(id).await.unwrap().id, id, "and then all is well again");
+    let wait = client(&github).run(id).await.unwrap_err().retry_after().unwrap();
+    assert!((800..=901).contains(&wait.as_secs()), "{wait:?}");
+    assert_eq!(client(&github).run(id).await.unwrap().id, id, "and then all is well again");
 }
 
 #[tokio::test]
