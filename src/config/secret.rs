@@ -23,12 +23,23 @@ pub(super) fn read(table: &Table<'_, '_>, key: &str) -> Option<SecretString> {
 
 /// A private key, which has many lines.
 pub(super) fn read_key(table: &Table<'_, '_>, key: &str) -> Option<SecretString> {
-    read_as(table, key, |text, place| {
-        let is_key = text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") && text.is_ascii();
-        is_key
-            .then(|| SecretString::from(text))
-            .ok_or_else(|| format!("{place} is no private key; the .pem file that GitHub gave belongs there"))
-    })
+    read_as(table, key, checked_key)
+}
+
+/// A secret of one line.
+///
+/// # Errors
+/// It cannot be read, is open to everybody, or is no secret; what to do about it.
+pub(crate) fn from_file(path: &Path) -> Result<SecretString, String> {
+    guarded(path, checked)
+}
+
+/// The private key of an App: the whole file.
+///
+/// # Errors
+/// As [`from_file`].
+pub(crate) fn key_from_file(path: &Path) -> Result<SecretString, String> {
+    guarded(path, checked_key)
 }
 
 /// What makes a secret of a text, told where it was found.
@@ -49,7 +60,7 @@ fn read_as(table: &Table<'_, '_>, key: &str, check: Check) -> Option<SecretStrin
         (Some(_), None, None) | (None, Some(_), None) | (None, None, Some(_)) if !table.file.secrets => {
             Ok(SecretString::from(""))
         }
-        (Some(file), None, None) => from_file(&table.file.relative(&file.value), check),
+        (Some(file), None, None) => guarded(&table.file.relative(&file.value), check),
         (None, Some(env), None) => from_environment(&env.value, check),
         (None, None, Some(credential)) => from_credential(&credential.value, check),
         _ => Err(format!("a secret comes from exactly one place; {WAY_OUT}")),
@@ -81,7 +92,8 @@ fn from_credential(name: &str, check: Check) -> Result<SecretString, String> {
     contents(&PathBuf::from(dir).join(name), check)
 }
 
-fn from_file(path: &Path, check: Check) -> Result<SecretString, String> {
+/// The content of a file that not everybody may read.
+fn guarded(path: &Path, check: Check) -> Result<SecretString, String> {
     let mode =
         fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?.permissions().mode();
     if mode & 0o007 != 0 {
@@ -111,4 +123,11 @@ fn checked(text: &str, place: &str) -> Result<SecretString, String> {
         ));
     }
     Ok(SecretString::from(secret))
+}
+
+fn checked_key(text: &str, place: &str) -> Result<SecretString, String> {
+    let is_key = text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") && text.is_ascii();
+    is_key
+        .then(|| SecretString::from(text))
+        .ok_or_else(|| format!("{place} holds no private key; put the .pem file there that GitHub gave for the App"))
 }
