@@ -228,3 +228,76 @@ struct Output<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     annotations: &'a [Annotation],
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::AnnotationLevel;
+
+    fn with_annotations(count: u32) -> CheckRun {
+        let annotation = |line| Annotation {
+            path: "x.c".to_owned(),
+            start_line: line,
+            end_line: line,
+            annotation_level: AnnotationLevel::Failure,
+            message: "no".to_owned(),
+        };
+        CheckRun {
+            name: "patchlift".to_owned(),
+            head_sha: "9f3b6c2e71d84a05b6aa0c11d7c3f4e2a8b95d60".to_owned(),
+            external_id: "x".to_owned(),
+            details_url: None,
+            status: CheckStatus::Completed(CheckRunConclusion::Failure),
+            started_at: None,
+            completed_at: None,
+            title: "x".to_owned(),
+            summary: "x".to_owned(),
+            annotations: (1..=count).map(annotation).collect(),
+            actions: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn annotations_go_in_pieces_that_github_takes() {
+        for (count, noted, sizes) in [
+            (0, 0, &[0][..]),
+            (1, 0, &[1]),
+            (50, 0, &[50]),
+            (51, 0, &[50, 1]),
+            (120, 0, &[50, 50, 20]),
+            (120, 50, &[50, 20]),
+            (120, 120, &[0]),
+            (120, 500, &[0]),
+        ] {
+            let run = with_annotations(count);
+            let requests = run.requests(noted);
+            let requests: Vec<_> = std::iter::once(requests.first).chain(requests.more).collect();
+            let seen: Vec<_> = requests.iter().map(|request| request.output.annotations.len()).collect();
+            assert_eq!(seen, sizes, "{count} annotations, {noted} noted");
+            let sent: Vec<_> = requests.iter().flat_map(|request| request.output.annotations).collect();
+            assert_eq!(sent, run.annotations.iter().skip(noted).collect::<Vec<_>>(), "all, in order");
+        }
+    }
+
+    #[test]
+    fn only_what_is_over_has_a_conclusion_and_an_end() {
+        let now = Some(Timestamp::UNIX_EPOCH);
+        for (status, over) in [
+            (CheckStatus::Queued, false),
+            (CheckStatus::InProgress, false),
+            (CheckStatus::Completed(CheckRunConclusion::Skipped), true),
+        ] {
+            let run = CheckRun { status, completed_at: now, ..with_annotations(0) };
+            let sent = serde_json::to_value(run.requests(0).first).unwrap();
+            assert_eq!(sent.get("conclusion").is_some(), over, "{sent}");
+            assert_eq!(sent.get("completed_at").is_some(), over, "{sent}");
+            assert_eq!(sent["status"], status.word());
+        }
+    }
+
+    #[test]
+    fn a_fourth_button_is_left_out() {
+        let run = CheckRun { actions: vec![CheckAction::TEST_AGAIN; 4], ..with_annotations(0) };
+        assert_eq!(run.requests(0).first.actions.len(), 3);
+    }
+}

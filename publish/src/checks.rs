@@ -201,3 +201,165 @@ fn is_commit(id: &str) -> bool {
 fn checked(url: &str) -> Option<String> {
     web_url(url).map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use patchlift_report::{Ending, Fault, StageResult, sample};
+
+    use super::*;
+    use crate::notice_sample;
+
+    fn marks(report: &Report) -> Vec<(String, Option<CheckRunConclusion>)> {
+        of_report(report, None).into_iter().map(|run| (run.name, run.status.conclusion())).collect()
+    }
+
+    #[test]
+    fn nothing_but_the_series_own_fault_is_held_against_it() {
+        use CheckRunConclusion::{Failure, TimedOut};
+        for ending in sample::ENDINGS {
+            let blamed = ending.fault() == Some(Fault::Series);
+            let failed = |mark: &Option<_>| matches!(mark, Some(Failure | TimedOut));
+            let marks = marks(&sample::report(ending));
+            assert_eq!(failed(&marks[0].1), blamed, "{ending:?}");
+            assert_eq!(marks.iter().any(|(_, mark)| failed(mark)), blamed, "{ending:?}: {marks:?}");
+        }
+    }
+
+    #[test]
+    fn a_stage_fails_only_where_the_verdict_is_the_series_fault_too() {
+        let mut report = sample::report(Ending::DoesNotBoot);
+        report.verdict.ending = Ending::BaseBroken;
+        let marks = marks(&report);
+        assert!(marks.iter().all(|(_, mark)| *mark != Some(CheckRunConclusion::Failure)), "{marks:?}");
+    }
+
+    #[test]
+    fn a_time_limit_has_a_mark_of_its_own() {
+        let mut report = sample::report(Ending::DoesNotBoot);
+        for stage in &mut report.stages {
+            if let StageResult::Failed { fault, reason } = stage.result.clone() {
+                stage.result = StageResult::TimedOut { fault, limit_s: 300, reason };
+            }
+        }
+        let timed_out: Vec<_> = marks(&report)
+            .into_iter()
+            .filter(|(_, mark)| *mark == Some(CheckRunConclusion::TimedOut))
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(timed_out, ["patchlift", "patchlift / boot"]);
+    }
+
+    #[test]
+    fn bridge_and_workflow_find_the_same_check_runs() {
+        for ending in sample::ENDINGS {
+            let mut notice = notice_sample::ended(ending);
+            let report = notice.report.as_mut().unwrap();
+            report.series.attempt = 3;
+            // As the action writes a name with a slash.
+            report.series.id = "ozlabs_4711".to_owned();
+            let report = report.clone();
+            notice.attempt = 3;
+            notice.title = report.series.title.clone();
+            let commits = notice.commits.as_mut().unwrap();
+            commits.base = report.base.branch.clone();
+            commits.base_commit = report.base.commit.clone();
+            notice.patches = report
+                .series
+                .patches
+                .iter()
+                .map(|patch| crate::NoticePatch {
+                    subject: patch.subject.clone(),
+                    commit: Some(patch.commit.clone()),
+                })
+                .collect();
+            assert_eq!(of_notice(&notice), of_report(&report, notice.links.run.as_deref()), "{ending:?}");
+        }
+    }
+
+    #[test]
+    fn keys_name_series_version_commit_attempt_and_part() {
+        let mut report = sample::report(Ending::Passed);
+        report.series.attempt = 2;
+        let keys: Vec<_> = of_report(&report, None).into_iter().map(|run| run.external_id).collect();
+        assert_eq!(keys[0], "patchlift:4711:v2:9f3b6c2e71d84a05b6aa0c11d7c3f4e2a8b95d60:a2:whole");
+        assert_eq!(keys[2], "patchlift:4711:v2:1c0ffee5d2a94b7781f0aa3e6b5c4d2e1f009a8b:a2:apply");
+        let mut unique = keys.clone();
+        unique.sort();
+        unique.dedup();
+        assert_eq!(unique.len(), keys.len());
+    }
+
+    #[test]
+    fn long_series_have_no_check_runs_on_each_patch() {
+        let mut report = sample::report(Ending::Passed);
+        let patch = report.series.patches[0].clone();
+        for (patches, checks) in [(50, 54), (51, 5)] {
+            report.series.patches = (1..patches)
+                .map(|n| patchlift_report::Patch { commit: format!("{n:040x}"), ..patch.clone() })
+                .collect();
+            report
+                .series
+                .patches
+                .push(patchlift_report::Patch { commit: report.head.clone(), ..patch.clone() });
+            assert_eq!(of_report(&report, None).len(), checks, "{patches}");
+        }
+    }
+
+    #[test]
+    fn without_a_commit_there_is_nothing_to_stand_beside() {
+        for head in ["", "main", "9f3b6c2e71d8", "../../x", "zz3b6c2e71d84a05b6aa0c11d7c3f4e2a8b95d60"] {
+            let mut report = sample::report(Ending::Infrastructure);
+            report.head = head.to_owned();
+            assert_eq!(of_report(&report, None), []);
+            let mut notice = notice_sample::testing();
+            notice.commits.as_mut().unwrap().head = head.to_owned();
+            assert_eq!(of_notice(&notice), []);
+        }
+    }
+
+    #[test]
+    fn details_are_linked_only_to_the_web() {
+        let report = sample::report(Ending::Passed);
+        for (url, linked) in [("javascript:alert(1)", false), ("https://ci.example.org/4711/", true)] {
+            for run in of_report(&report, Some(url)) {
+                assert_eq!(run.details_url.as_deref() == Some(url), linked);
+            }
+        }
+        let mut notice = notice_sample::testing();
+        notice.links.page = Some("https://bridge.example.org/ozlabs/4711".to_owned());
+        assert_eq!(of_notice(&notice)[0].details_url, notice.links.page, "the page, else the run");
+    }
+
+    #[test]
+    fn contract_a_long_summary_is_cut_between_characters() {
+        for filler in ["x", "é", "漢", "😀"] {
+            let mut report = sample::report(Ending::FailsTests);
+            let test = report.tests[0].clone();
+            report.tests = (0..2000)
+                .map(|n| patchlift_report::TestResult { reason: filler.repeat(1 + n % 300), ..test.clone() })
+                .collect();
+            for run in of_report(&report, None) {
+                assert!(run.summary.len() <= crate::check_run::SUMMARY_MAX, "{}", run.name);
+                let long = matches!(run.name.as_str(), "patchlift" | "patchlift / kvm-tests");
+                assert_eq!(run.summary.ends_with("in the run's files.\n"), long, "{}", run.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_hostile_is_cut_and_stands_in_no_markup() {
+        let evil = "</td> ![x](https://evil.example/x) @torvalds `code` \u{1b}[2J\u{202e}".repeat(200);
+        let mut notice = notice_sample::testing();
+        (notice.title, notice.author, notice.author_address) = (evil.clone(), evil.clone(), evil.clone());
+        notice.patches.iter_mut().for_each(|patch| patch.subject = evil.clone());
+        notice.live[0].stage = evil.clone();
+        let held = crate::Standing::Held { reasons: vec![evil.clone(); 500] };
+        for standing in [crate::Standing::Testing, held] {
+            notice.standing = standing;
+            for run in of_notice(&notice) {
+                assert!(run.title.chars().count() <= TITLE_MAX && run.summary.len() <= 65_535);
+                assert!(!format!("{} {}", run.title, run.summary).contains(['\u{1b}', '\u{202e}']));
+            }
+        }
+    }
+}
