@@ -6,7 +6,7 @@
 
 use patchlift_report::clean::{line, web_url};
 
-/// Longest address that becomes a link, in bytes: longer ones would leave no room for the message.
+/// Longest address that becomes a link, in bytes and escaped: longer ones would leave no room for the message.
 const URL_MAX: usize = 500;
 
 /// One line of text that others wrote, for an object of type `plain_text`; at most `max` bytes. Cut between
@@ -39,8 +39,8 @@ pub fn code(text: &str, max: usize) -> String {
 
 /// A link; none where the address is not one that a reader may follow.
 pub fn link(url: Option<&str>, label: &str) -> Option<String> {
-    let url = web_url(url?).filter(|url| url.len() <= URL_MAX)?;
-    Some(format!("<{}|{label}>", plain(url, 5 * URL_MAX)))
+    let url = plain(web_url(url?)?, usize::MAX);
+    (url.len() <= URL_MAX).then(|| format!("<{url}|{label}>"))
 }
 
 /// What text takes in JSON, in bytes.

@@ -5,29 +5,37 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use patchlift_publish::slack::{Place, Settings, Slack, SlackError};
 use patchlift_publish::{Notice, Standing, notice_sample};
+use patchlift_report::Ending;
 use patchlift_report::clean::with_causes;
-use patchlift_report::{Ending, sample};
-use secrecy::SecretString;
 use serde_json::json;
 
 use crate::fake_slack::{CHANNEL, FakeSlack, Fault, TOKEN, WEBHOOK_SECRET};
 
 const KEY: &str = "lab/ozlabs/4711";
-const LIMIT: Duration = Duration::from_millis(300);
+/// For answers that come, on a machine that has much else to do.
+const PATIENT: Duration = Duration::from_secs(20);
+/// For answers that never come.
+const HASTY: Duration = Duration::from_millis(100);
 
 fn bot(fake: &FakeSlack) -> Slack {
-    with_token(fake, TOKEN)
+    Slack::with_answer_limit(bot_settings(fake, TOKEN), PATIENT).unwrap()
 }
 
-fn with_token(fake: &FakeSlack, token: &str) -> Slack {
-    let token = SecretString::from(token);
-    let settings = Settings::Bot { api: fake.api(), token, channel: CHANNEL.to_owned() };
-    Slack::with_answer_limit(settings, LIMIT).unwrap()
+fn bot_settings(fake: &FakeSlack, token: &str) -> Settings {
+    Settings::Bot { api: fake.api(), token: token.into(), channel: CHANNEL.to_owned() }
 }
 
 fn webhook(fake: &FakeSlack) -> Slack {
-    let settings = Settings::Webhook { url: fake.webhook_url().into() };
-    Slack::with_answer_limit(settings, LIMIT).unwrap()
+    Slack::with_answer_limit(webhook_settings(fake), PATIENT).unwrap()
+}
+
+fn webhook_settings(fake: &FakeSlack) -> Settings {
+    Settings::Webhook { url: fake.webhook_url().into() }
+}
+
+/// As patient as the fault needs.
+fn limit(fault: &Fault) -> Duration {
+    if matches!(fault, Fault::Silence) { HASTY } else { PATIENT }
 }
 
 /// Before anything that the fake remembers.
@@ -67,13 +75,13 @@ async fn a_series_is_one_message_and_one_thread() {
 async fn a_post_whose_answer_is_lost_is_found_again() {
     for fault in [Fault::After(502), Fault::After(200), Fault::Silence] {
         let fake = FakeSlack::start().await;
-        let slack = bot(&fake);
         fake.fail("chat.postMessage", fault.clone());
+        let slack = Slack::with_answer_limit(bot_settings(&fake, TOKEN), limit(&fault)).unwrap();
         let error = slack.tell(&waiting(), KEY, None, None).await.unwrap_err();
         assert!(error.may_have_happened() && !error.is_lasting(), "{fault:?}: {error}");
 
         let ended = notice_sample::ended(Ending::DoesNotBuild);
-        slack.tell(&ended, KEY, None, earlier()).await.unwrap();
+        bot(&fake).tell(&ended, KEY, None, earlier()).await.unwrap();
         assert_eq!(fake.channel(), [("❌ Does not build: KVM: PPC: count exits".to_owned(), 1)], "{fault:?}");
     }
 }
@@ -254,9 +262,10 @@ async fn a_webhook_whose_answer_is_lost_is_not_used_again_for_it() {
     for fault in [Fault::After(500), Fault::Silence] {
         let fake = FakeSlack::start().await;
         let slack = webhook(&fake);
+        let first = Slack::with_answer_limit(webhook_settings(&fake), limit(&fault)).unwrap();
         fake.fail("webhook", fault);
         let ended = notice_sample::ended(Ending::Passed);
-        let error = slack.tell(&ended, KEY, None, None).await.unwrap_err();
+        let error = first.tell(&ended, KEY, None, None).await.unwrap_err();
         assert!(error.may_have_happened(), "{error}");
         let doubt = Some(ended.since + SignedDuration::from_secs(3));
         let place = slack.tell(&ended, KEY, None, doubt).await.unwrap();
@@ -316,20 +325,16 @@ async fn what_is_not_slacks_is_not_read() {
 async fn no_secret_is_in_any_text() {
     let fake = FakeSlack::start().await;
     let mut texts = Vec::new();
-    let secret = "xoxb-another-token-that-must-never-be-seen";
-    texts.push(with_token(&fake, secret).tell(&waiting(), KEY, None, None).await.unwrap_err());
-    texts.push(
-        with_token(&fake, "xoxb-must-never-be-seen\n").tell(&waiting(), KEY, None, None).await.unwrap_err(),
-    );
+    for token in ["xoxb-another-token-that-must-never-be-seen", "xoxb-must-never-be-seen\n"] {
+        let slack = Slack::new(bot_settings(&fake, token)).unwrap();
+        texts.push(slack.tell(&waiting(), KEY, None, None).await.unwrap_err());
+    }
     let over = notice_sample::ended(Ending::Passed);
-    for fault in [
-        Fault::Silence,
-        Fault::After(500),
-        Fault::Before(404, &[], "no_service"),
-        Fault::Before(400, &[], "<p>"),
-    ] {
+    let page = Fault::Before(400, &[], "<p>");
+    for fault in [Fault::Silence, Fault::After(500), Fault::Before(404, &[], "no_service"), page] {
+        let slack = Slack::with_answer_limit(webhook_settings(&fake), limit(&fault)).unwrap();
         fake.fail("webhook", fault);
-        texts.push(webhook(&fake).tell(&over, KEY, None, None).await.unwrap_err());
+        texts.push(slack.tell(&over, KEY, None, None).await.unwrap_err());
     }
     for port in ["127.0.0.1:1", "127.0.0.1:notaport"] {
         let url = format!("http://{port}/services/T0/B0/{WEBHOOK_SECRET}");
@@ -364,56 +369,4 @@ fn settings_that_would_give_a_secret_away_are_refused() {
             "{channel}"
         );
     }
-}
-
-/// A report can be as long as it likes.
-pub(crate) fn giants() -> Vec<Notice> {
-    let fillers = ["<!channel> & \"x\" `y` ", "漢字", "😀", "a", "\\\"", "```\n", "&&&&&&&&"];
-    let mut all = Vec::new();
-    for filler in fillers {
-        let long = |count: usize| filler.repeat(count);
-        for (_, notice) in notice_sample::all() {
-            let mut notice = notice;
-            let report = notice.report.as_mut().map(|report| {
-                let mut giant = report.as_ref().clone();
-                giant.verdict.title = long(500);
-                giant.verdict.summary = long(2000);
-                giant.machine.name = long(300);
-                giant.reproduce = vec![long(300); 50];
-                let test = sample::report(Ending::FailsTests).tests[1].clone();
-                let named = |n: usize| patchlift_report::TestResult {
-                    name: format!("{n}{}", long(90)),
-                    reason: long(300),
-                    ..test.clone()
-                };
-                giant.tests = (0..300).map(named).collect();
-                for stage in &mut giant.stages {
-                    stage.excerpt = vec![long(200); 60];
-                    if let patchlift_report::StageResult::Failed { reason, .. } = &mut stage.result {
-                        *reason = long(400);
-                    }
-                }
-                giant
-            });
-            notice.report = report.map(Box::new);
-            (notice.title, notice.author) = (long(400), long(100));
-            notice.on = Some(long(100));
-            let url = Some(format!("https://example.org/{}", "&".repeat(450)));
-            notice.links.patchwork = url.clone();
-            (notice.links.thread, notice.links.run, notice.links.branch, notice.links.page) =
-                (url.clone(), url.clone(), url.clone(), url);
-            if let Some(commits) = &mut notice.commits {
-                (commits.base, commits.base_why) = (long(100), long(200));
-            }
-            match &mut notice.standing {
-                Standing::Conflict { tried: many } | Standing::Held { reasons: many } => {
-                    *many = vec![long(500); 40]
-                }
-                _ => {}
-            }
-            notice.live.iter_mut().for_each(|stage| stage.stage = long(90));
-            all.push(notice);
-        }
-    }
-    all
 }
