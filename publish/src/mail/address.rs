@@ -60,9 +60,16 @@ impl Person {
     }
 }
 
+/// Text in which nothing begins as an encoded word does: what was read is meant to be shown, not decoded again.
+pub(super) fn undecoded(text: &str) -> String {
+    text.replace("=?", "= ?")
+}
+
 /// A name in which nothing looks like an address: mail programs show it in its place.
 fn shown_name(name: &str) -> String {
-    line(&name.replace(['<', '>', '@', '"', '\\'], " "), 80).trim().to_owned()
+    let name = line(&undecoded(name).replace(['<', '>', '@', '"', '\\'], " "), 80);
+    // Folded headers keep one blank of many.
+    name.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -109,10 +116,11 @@ mod tests {
     fn names_are_one_harmless_line() {
         for (name, expect) in [
             ("Ada Author", "Ada Author"),
-            ("Ada\r\nBcc: eve@example.org", "Ada  Bcc: eve example.org"),
+            ("Ada\r\nBcc: eve@example.org", "Ada Bcc: eve example.org"),
             ("boss@example.org", "boss example.org"),
-            ("\"Ada\" <x>", "Ada   x"),
+            ("\"Ada\" <x>", "Ada x"),
             ("Ada\u{202e}rohtuA", "AdarohtuA"),
+            ("=?utf-8?q?Ada?=", "= ?utf-8?q?Ada?="),
         ] {
             assert_eq!(Person::new(name, "ada@example.org").unwrap().name, expect);
         }

@@ -5,8 +5,8 @@
 use std::time::{Duration, SystemTime};
 
 use lettre::address::Envelope;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MessageBuilder};
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MessageBuilder, SinglePart};
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
@@ -24,6 +24,9 @@ const STEP_LIMIT: Duration = Duration::from_secs(60);
 
 /// For the text to be taken: the server may look through it first.
 const TEXT_LIMIT: Duration = Duration::from_secs(300);
+
+/// For the answer to the last word, which changes nothing.
+const GOODBYE_LIMIT: Duration = Duration::from_secs(5);
 
 /// How the talk with the server is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,8 +106,10 @@ impl Mailer {
         let (envelope, mail) = reply.to_mail()?;
         let mut talk = self.connect(reply).await?;
         let sent = self.hand_over(&mut talk, &envelope, &mail).await;
-        // Good manners; the mail is taken or refused by now. A server that does not answer is left alone.
-        let _ = tokio::time::timeout(Duration::from_secs(5), talk.abort()).await;
+        if !matches!(sent, Err(MailError::TooLong { .. } | MailError::Unreachable { .. })) {
+            // Good manners; the mail is taken or refused by now.
+            let _ = tokio::time::timeout(GOODBYE_LIMIT, talk.abort()).await;
+        }
         sent
     }
 
@@ -149,7 +154,12 @@ impl Mailer {
             }
         }
         self.step(Step::Announce, talk.command(Data)).await?;
-        self.within(self.text_limit, Step::Text, talk.message(mail)).await?;
+        // The end of the last line is sent with the mark of the end; empty lines say nothing.
+        let mut text = mail;
+        while let Some(shorter) = text.strip_suffix(b"\r\n") {
+            text = shorter;
+        }
+        self.within(self.text_limit, Step::Text, talk.message(text)).await?;
         Ok(delivery)
     }
 
@@ -216,8 +226,7 @@ impl Reply {
         // RFC 3834: no program answers a mail that says so.
         let builder = raw(builder, "Auto-Submitted", "auto-generated");
         let mail = builder
-            .header(ContentType::TEXT_PLAIN)
-            .body(self.text.clone())
+            .singlepart(SinglePart::plain(self.text.clone()))
             .map_err(|error| MailError::Write(Box::new(error)))?;
         Ok((mail.envelope().clone(), mail.formatted()))
     }

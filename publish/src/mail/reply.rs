@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use patchlift_report::Fault;
+use patchlift_report::clean::line;
 use serde::{Deserialize, Serialize};
 
-use crate::mail::address::Person;
+use crate::mail::address::{Person, undecoded};
 use crate::mail::text;
 use crate::notice::{Notice, Standing};
 
@@ -120,13 +121,16 @@ fn message_id(text: &str) -> Option<&str> {
 }
 
 fn own_id(notice: &Notice, what: &str, domain: &str) -> String {
-    let key: String = notice.key.chars().take(100).collect();
-    let key = key.replace('/', ".").replace(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)), "-");
-    let key = key.split('.').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
-    format!("patchlift.{key}.r{}.a{}.{what}@{domain}", notice.revision, notice.attempt)
+    let key = line(&notice.key, 100).replace('/', ".");
+    let key = key.replace(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)), "-");
+    // Two dots in a row are not allowed there.
+    let parts = std::iter::once("patchlift").chain(key.split('.').filter(|part| !part.is_empty()));
+    let key = parts.collect::<Vec<_>>().join(".");
+    format!("{key}.r{}.a{}.{what}@{domain}", notice.revision, notice.attempt)
 }
 
 fn subject(title: &str) -> String {
+    let title = undecoded(title);
     let already = title.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("re:"));
-    if already { title.to_owned() } else { format!("Re: {title}") }
+    if already { title } else { format!("Re: {title}") }
 }

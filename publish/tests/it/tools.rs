@@ -11,14 +11,19 @@ pub(crate) fn python() -> Option<PathBuf> {
     let asked = Command::new(script).arg("--installed").output();
     let folder = asked.ok().filter(|output| output.status.success());
     let folder = folder.and_then(|output| String::from_utf8(output.stdout).ok());
-    if let Some(folder) = folder {
-        return Some(Path::new(folder.trim()).join("python"));
+    found(folder.is_some(), "what .ci/tools installs");
+    Some(Path::new(folder?.trim()).join("python"))
+}
+
+/// Whether something that a test needs is there: where it is not, that is said loudly, and a failure where `CI=true`.
+pub(crate) fn found(there: bool, what: &str) -> bool {
+    if !there {
+        let missing = format!("SKIPPED: there is nothing to compare with: {what} is missing");
+        assert!(env::var("CI").as_deref() != Ok("true"), "{missing}");
+        // Past the test harness, which hides what a passing test prints.
+        let _ = writeln!(io::stderr().lock(), "{missing}");
     }
-    let missing = "SKIPPED: .ci/tools was not run yet, there is nothing to compare with";
-    assert!(env::var("CI").as_deref() != Ok("true"), "{missing}");
-    // Past the test harness, which hides what a passing test prints.
-    let _ = writeln!(io::stderr().lock(), "{missing}");
-    None
+    there
 }
 
 /// The path of a file beside the tests.
