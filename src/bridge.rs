@@ -17,6 +17,7 @@ mod look;
 pub mod open;
 mod post;
 mod push;
+mod replies;
 pub mod sinks;
 pub mod site;
 mod start;

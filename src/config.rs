@@ -100,6 +100,8 @@ pub struct Project {
     pub check_context: String,
     /// Where the list's mails can be read; a Message-ID is added.
     pub archive: Option<String>,
+    /// Who may ask for something by an answer on the list: addresses, or `@domain`.
+    pub commanders: Vec<String>,
     /// Who may run, and what.
     pub rules: policy::Rules,
     /// What a box must be for its series.

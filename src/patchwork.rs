@@ -6,6 +6,7 @@
 
 mod answers;
 mod client;
+mod comments;
 mod error;
 mod exchange;
 mod json;
@@ -19,6 +20,7 @@ use url::Url;
 
 pub use answers::{Found, Page, PatchText, PostedCheck, Project};
 pub use client::Client;
+pub use comments::{Answered, Comment, CommentPage, NewComment};
 pub use error::{Kind, PatchworkError};
 pub use exchange::{Asked, Method};
 pub(crate) use json::msgid;

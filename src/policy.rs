@@ -17,7 +17,7 @@ use std::collections::{BTreeSet, HashSet};
 
 pub use guard::{BadGlob, Guard};
 pub use reason::Reason;
-pub use sender::Sender;
+pub use sender::{Sender, is_listed};
 
 use crate::patch::FilePatch;
 

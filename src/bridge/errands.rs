@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::look::{self, ScanError};
 use super::site::{Site, chain};
-use super::{answer, fetch, push, tell};
+use super::{answer, fetch, push, replies, tell};
 use crate::queue::{self, Busy};
 use crate::record::{Record, State};
 use crate::store::StoreError;
@@ -192,7 +192,11 @@ async fn look(site: &Arc<Site>, name: &str) -> Result<Next, StoreError> {
     let (Some(server), Some(outside)) = (server, site.servers.get(name)) else {
         return Ok(Next(site.clock.now() + Duration::from_secs(86_400)));
     };
-    match look::scan(site, server).await {
+    let looked = match look::scan(site, server).await {
+        Ok(new) => replies::listen(site, server).await.map(|()| new),
+        failed => failed,
+    };
+    match looked {
         Ok(new) => {
             outside.gate.worked();
             note_trouble(site, name, None).await?;

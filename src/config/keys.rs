@@ -59,6 +59,7 @@ pub(super) const TABLES: &[(&str, &[&str])] = &[
     (
         "server.project.policy",
         &[
+            "commanders",
             "commits",
             "decline",
             "guarded",

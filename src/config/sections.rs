@@ -120,6 +120,10 @@ fn servers(top: &Table<'_, '_>, known: &Known) -> Vec<Server> {
 fn server(table: &Table<'_, '_>, name: Option<At<String>>, known: &Known) -> Option<Server> {
     let projects = project::all(table, known);
     let client = client(table, name);
+    let commanded = projects.iter().any(|project| !project.commanders.is_empty());
+    if commanded && client.as_ref().is_some_and(|client| client.api < Api::V1_3) {
+        table.problem_here("api", "answers on the list (commanders) are told by api \"1.3\" and later only");
+    }
     Some(Server {
         // Faster than every 10 seconds is for tests.
         poll: table.time("poll", 100 * MILLISECOND..=DAY, MINUTE),

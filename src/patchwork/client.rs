@@ -232,7 +232,7 @@ impl Client {
         if answer.status == 201 { Ok(()) } else { Err(status(&request, &answer)) }
     }
 
-    fn api(&self, rest: &str) -> Url {
+    pub(super) fn api(&self, rest: &str) -> Url {
         let version = match self.shared.settings.api {
             Api::V1_2 => "1.2",
             Api::V1_3 => "1.3",
@@ -246,7 +246,7 @@ impl Client {
         url
     }
 
-    fn get(&self, url: &Url) -> Request {
+    pub(super) fn get(&self, url: &Url) -> Request {
         Request {
             method: Method::Get,
             target: path_and_query(url),
@@ -256,13 +256,13 @@ impl Client {
         }
     }
 
-    async fn object<T: DeserializeOwned>(&self, url: &Url) -> Result<T, PatchworkError> {
+    pub(super) async fn object<T: DeserializeOwned>(&self, url: &Url) -> Result<T, PatchworkError> {
         let request = self.get(url);
         let answer = self.ask(&request).await?;
         parse(&request, &answer.body)
     }
 
-    async fn rows(&self, request: &Request) -> Result<Vec<Box<RawValue>>, PatchworkError> {
+    pub(super) async fn rows(&self, request: &Request) -> Result<Vec<Box<RawValue>>, PatchworkError> {
         let answer = self.ask(request).await?;
         parse(request, &answer.body)
     }
@@ -330,7 +330,7 @@ fn listings(request: &Request, rows: &[Box<RawValue>]) -> Page {
     page
 }
 
-fn parse<T: DeserializeOwned>(request: &Request, body: &[u8]) -> Result<T, PatchworkError> {
+pub(super) fn parse<T: DeserializeOwned>(request: &Request, body: &[u8]) -> Result<T, PatchworkError> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let malformed = |field: String, source| PatchworkError::Malformed {
         asked: request.asked(),

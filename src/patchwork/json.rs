@@ -51,7 +51,7 @@ struct ProjectName {
 }
 
 #[derive(Deserialize)]
-struct PersonJson {
+pub(crate) struct PersonJson {
     name: Option<String>,
     email: Option<String>,
 }
@@ -229,7 +229,7 @@ impl CheckJson {
     }
 }
 
-fn submitter(person: Option<PersonJson>) -> Submitter {
+pub(crate) fn submitter(person: Option<PersonJson>) -> Submitter {
     let (name, email) = person.map(|person| (person.name, person.email)).unwrap_or_default();
     Submitter {
         name: text(&name.unwrap_or_default()),

@@ -31,6 +31,11 @@ pub(super) fn strangers(rule: &Senders, senders: &[Sender]) -> Vec<Reason> {
     unknown.map(reason).collect()
 }
 
+/// Is this address in the list, itself or by its domain? An odd address never is.
+pub fn is_listed(address: &str, listed: &[String]) -> bool {
+    is_known(&Sender { address: address.to_owned(), commits: 0 }, listed, 0)
+}
+
 fn is_known(sender: &Sender, listed: &[String], wanted: u32) -> bool {
     let address = sender.address.trim().to_ascii_lowercase();
     let odd = |c: char| c.is_whitespace() || c.is_control() || "<>(),;:\"\\".contains(c);

@@ -1,11 +1,12 @@
 //! What came from outside and may come again: deliveries of GitHub's and comments of the list. Each is taken once.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{Transaction, TransactionBehavior, params};
 
-use super::{Request, Store, StoreError, millis};
+use super::{Request, Store, StoreError, millis, time};
 
 /// GitHub lets a delivery be sent again for three days.
 const DELIVERIES_KEPT: Duration = Duration::from_secs(7 * 86_400);
@@ -49,10 +50,42 @@ impl Store {
         requests: &[Request],
     ) -> Result<bool, StoreError> {
         self.take(requests, |transaction| {
-            transaction.execute("DELETE FROM comments WHERE at < ?1", [millis(at - COMMENTS_KEPT)])?;
-            let put = "INSERT INTO comments (server, msgid, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
+            let old = "DELETE FROM comments WHERE at < ?1 AND msgid NOT LIKE '#%'";
+            transaction.execute(old, [millis(at - COMMENTS_KEPT)])?;
+            let put =
+                "INSERT INTO comments (server, msgid, at) VALUES (?1, '<' || ?2, ?3) ON CONFLICT DO NOTHING";
             Ok(transaction.execute(put, params![server, msgid, millis(at)])? == 1)
         })
+    }
+
+    /// Was this comment taken?
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn knows_comment(&self, server: &str, msgid: &str) -> Result<bool, StoreError> {
+        let known = "SELECT count(*) FROM comments WHERE server = ?1 AND msgid = '<' || ?2";
+        let count: i64 =
+            self.sql(|db| db.prepare_cached(known)?.query_row([server, msgid], |row| row.get(0)))?;
+        Ok(count > 0)
+    }
+
+    /// When each list of a server was looked through last, by the lists' names.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn comments_looked(&self, server: &str) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        let sql = "SELECT substr(msgid, 2), at FROM comments WHERE server = ?1 AND msgid LIKE '#%'";
+        let rows = self.rows(sql, [server], |row| Ok((row.get(0)?, time(row.get(1)?))))?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// Notes that a list was looked through.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn set_comments_looked(&self, server: &str, list: &str, at: Timestamp) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO comments (server, msgid, at) VALUES (?1, '#' || ?2, ?3)";
+        self.sql(|db| db.prepare_cached(sql)?.execute(params![server, list, millis(at)]).map(|_| ()))
     }
 
     fn take(

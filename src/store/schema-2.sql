@@ -10,10 +10,11 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_digest ON deliveries (digest);
 CREATE INDEX deliveries_at ON deliveries (at);
 
--- Comments of the list that were looked at: each is obeyed once.
+-- Comments of the list that were looked at: each is obeyed once. A row whose id begins with # says when a whole list was
+-- looked through last.
 CREATE TABLE comments (
     server TEXT NOT NULL,
-    msgid TEXT NOT NULL,
+    msgid TEXT NOT NULL,            -- < and the Message-ID
     at INTEGER NOT NULL,
     PRIMARY KEY (server, msgid)
 ) STRICT, WITHOUT ROWID;

@@ -21,7 +21,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) struct Story {
     pub(crate) lab: Lab,
     upstream: GitRepo,
-    mails: Vec<Vec<u8>>,
+    pub(crate) mails: Vec<Vec<u8>>,
 }
 
 impl Story {

@@ -28,6 +28,7 @@ mod policy;
 mod random_history;
 mod random_mail;
 mod real_patchwork;
+mod replies;
 mod run;
 mod series;
 mod status;

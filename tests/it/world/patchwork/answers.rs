@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::model::{Check, Model, Patch};
+use super::model::{Check, Comment, Model, Patch};
 use super::views::Views;
 
 /// A request, taken apart.
@@ -142,8 +142,32 @@ fn api(
             Some(patch) => page(question, &checks(model, question, patch.id), |check| views.check(check)),
             None => Reply::none("Patch"),
         },
+        ["events"] => page(question, &comments(model, question), |comment| views.comment_event(comment)),
+        [list @ ("patches" | "covers"), id, "comments", number] if version == "1.3" => {
+            let here = |comment: &&Comment| {
+                comment.on_cover == (*list == "covers")
+                    && comment.answered.to_string() == *id
+                    && comment.id.to_string() == *number
+            };
+            match model.comments.iter().find(here) {
+                Some(comment) => Reply::json(200, &views.comment(comment)),
+                None => Reply::none("Comment"),
+            }
+        }
         _ => Reply::html(404, NO_PAGE),
     }
+}
+
+/// Events, of which there are none but answers here; the newest first.
+fn comments<'a>(model: &'a Model, question: &Question<'_>) -> Vec<&'a Comment> {
+    let category = value(question, "category");
+    let wanted = |comment: &&Comment| {
+        let kind = if comment.on_cover { "cover-comment-created" } else { "patch-comment-created" };
+        category.is_none_or(|category| category == kind) && in_project(model, question, comment.project)
+    };
+    let mut comments: Vec<&Comment> = model.comments.iter().filter(wanted).collect();
+    comments.reverse();
+    comments
 }
 
 fn value<'a>(question: &'a Question<'_>, name: &str) -> Option<&'a str> {

@@ -15,6 +15,7 @@ pub(super) struct Model {
     pub(super) patches: Vec<Patch>,
     pub(super) covers: Vec<Patch>,
     pub(super) checks: Vec<Check>,
+    pub(super) comments: Vec<Comment>,
     /// Which series a Message-ID leads to, by project.
     threads: HashMap<(u64, String), u64>,
     /// The Message-IDs that are there, by project.
@@ -88,6 +89,19 @@ pub(super) struct Check {
     pub(super) description: Option<String>,
 }
 
+/// An answer.
+#[derive(Debug, Clone)]
+pub(super) struct Comment {
+    pub(super) id: u64,
+    /// It answers a cover letter, not a patch.
+    pub(super) on_cover: bool,
+    /// The number of what it answers.
+    pub(super) answered: u64,
+    pub(super) project: u64,
+    pub(super) submitter: u64,
+    pub(super) mail: Mail,
+}
+
 /// What became of a mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivered {
@@ -120,7 +134,7 @@ impl Model {
         } else if !mail.is_reply && mail.marker.is_some_and(|(number, _)| number == 0) {
             self.cover(project, mail)
         } else {
-            self.comment(&mail)
+            self.comment(project, mail)
         }
     }
 
@@ -211,11 +225,16 @@ impl Model {
         Delivered::Cover { cover, series }
     }
 
-    fn comment(&mut self, mail: &Mail) -> Delivered {
+    fn comment(&mut self, project: u64, mail: Mail) -> Delivered {
         for above in &mail.above {
             let list = self.patches.iter_mut().chain(&mut self.covers);
-            if let Some(patch) = list.into_iter().find(|patch| patch.mail.msgid == *above) {
+            let there = |patch: &&mut Patch| patch.project == project && patch.mail.msgid == *above;
+            if let Some(patch) = list.into_iter().find(there) {
                 patch.comments.push(mail.content.clone());
+                let (answered, on_cover) = (patch.id, patch.number == 0);
+                let (id, submitter) = (self.comments.len() as u64 + 1, self.person(&mail.sender));
+                self.known.insert((project, mail.msgid.clone()));
+                self.comments.push(Comment { id, on_cover, answered, project, submitter, mail });
                 return Delivered::Comment;
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::model::{Check, Model, Patch, Person, Project, Series, User};
+use super::model::{Check, Comment, Model, Patch, Person, Project, Series, User};
 
 /// Everything an answer is made from.
 pub(super) struct Views<'a> {
@@ -181,6 +181,49 @@ impl Views<'_> {
             "target_url": check.target_url,
             "context": check.context,
             "description": check.description,
+        })
+    }
+
+    /// An answer, without the mail's headers.
+    pub(super) fn comment(&self, comment: &Comment) -> Value {
+        let mut fields = object(self.comment_in(comment));
+        fields.extend(object(json!({
+            "subject": comment.mail.name,
+            "submitter": self.person(comment.submitter),
+            "content": comment.mail.content,
+            "headers": {},
+            "addressed": null,
+        })));
+        Value::Object(fields)
+    }
+
+    fn comment_in(&self, comment: &Comment) -> Value {
+        let list = if comment.on_cover { "covers" } else { "patches" };
+        json!({
+            "id": comment.id,
+            "url": self.api(&format!("{list}/{}/comments/{}/", comment.answered, comment.id)),
+            "web_url": format!("{}/comment/{}/", self.origin, comment.id),
+            "msgid": comment.mail.msgid,
+            "list_archive_url": null,
+            "date": comment.mail.date.to_string(),
+        })
+    }
+
+    /// An answer that came in, as an event.
+    pub(super) fn comment_event(&self, comment: &Comment) -> Value {
+        let (kind, list) =
+            if comment.on_cover { ("cover", &self.model.covers) } else { ("patch", &self.model.patches) };
+        let answered = list.iter().find(|patch| patch.id == comment.answered);
+        json!({
+            "id": comment.id + 1000,
+            "category": format!("{kind}-comment-created"),
+            "project": self.project_in(comment.project),
+            "date": comment.mail.date.to_string(),
+            "actor": null,
+            "payload": {
+                kind: answered.map(|patch| self.mail_in(patch, kind)),
+                "comment": self.comment_in(comment),
+            },
         })
     }
 
