@@ -139,11 +139,11 @@ impl Client {
             Err(PatchworkError::NotFound { detail, .. }) if detail == "Invalid page." => vec![],
             Err(error) => return Err(error),
         };
-        let read = |row: &Box<serde_json::value::RawValue>| {
+        let read = |row: &serde_json::value::RawValue| {
             let event: EventJson = parse(&request, row.get().as_bytes()).ok()?;
             event.into_comment(answered)
         };
-        Ok(CommentPage { comments: rows.iter().filter_map(read).collect(), rows: rows.len() })
+        Ok(CommentPage { comments: rows.iter().map(AsRef::as_ref).filter_map(read).collect(), rows: rows.len() })
     }
 
     /// An answer's text and sender.
