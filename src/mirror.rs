@@ -17,7 +17,7 @@ use git2::{ErrorCode, Oid, Repository};
 use secrecy::SecretString;
 
 pub use pace::Pace;
-pub use push::{Mirror, PushError, Pushed, Ref, RefResult};
+pub use push::{Mirror, PushError, Pushed, Ref, RefResult, is_about_workflows};
 
 /// The repository that gets the branches.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::errands::note_trouble;
 use super::site::{Site, chain, ours};
-use crate::mirror::{Mirror, Pushed, Ref, RefResult, base_branch_of, expiry};
+use crate::mirror::{Mirror, Pushed, Ref, RefResult, base_branch_of, expiry, is_about_workflows};
 use crate::record::{Event, Record, State};
 use crate::store::StoreError;
 
@@ -164,11 +164,7 @@ async fn settle(site: &Site, records: &[Record], results: &[RefResult]) -> Resul
                     {
                         return vec![];
                     }
-                    record.fail(
-                        "pushing its branch",
-                        &ours(format!("the mirror refuses its branch: {why}")),
-                        now,
-                    )
+                    refused_branch(record, &why, now)
                 };
                 site.ledger.edit(&record.key, None, edit).await?;
             }
@@ -176,6 +172,16 @@ async fn settle(site: &Site, records: &[Record], results: &[RefResult]) -> Resul
         }
     }
     Ok(())
+}
+
+/// What a refused branch means for its series: never that its patches are bad.
+pub(super) fn refused_branch(record: &mut Record, why: &str, now: Timestamp) -> Vec<Event> {
+    if is_about_workflows(why) {
+        // It will be refused for ever: the right to write workflows is never given to a bridge.
+        let reason = format!("its branch changes workflows, which the mirror's token may not push: {why}");
+        return vec![record.park(reason, now)];
+    }
+    record.fail("pushing its branch", &ours(format!("the mirror refuses its branch: {why}")), now)
 }
 
 /// Its branch is where it belongs.

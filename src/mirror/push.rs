@@ -107,6 +107,9 @@ pub(super) struct Change {
     pub(super) from: Option<Oid>,
 }
 
+/// What git says of each branch of a push that a hook of the other side refused as a whole.
+const HOOK: &str = "pre-receive hook declined";
+
 /// Most branches of one push. Their names stay far below the system's limit for arguments.
 const BATCH: usize = 100;
 
@@ -241,8 +244,16 @@ impl Mirror {
             last.iter().map(change).filter(|change| change.from != change.to).collect();
         self.push_slices(there, &changes).await?;
         let mut refused = BTreeMap::new();
-        for batch in changes.chunks(BATCH) {
-            refused.extend(self.send(there, batch).await?);
+        let mut batches: Vec<&[Change]> = changes.chunks(BATCH).rev().collect();
+        while let Some(batch) = batches.pop() {
+            let no = self.send(there, batch).await?;
+            // A hook that looks at a push as a whole refuses all of it for one branch: the others go without it.
+            if batch.len() > 1 && no.len() == batch.len() && no.values().all(|why| why.contains(HOOK)) {
+                let (first, second) = batch.split_at(batch.len() / 2);
+                batches.extend([second, first]);
+            } else {
+                refused.extend(no);
+            }
         }
         let result = |(name, to): (&str, Option<Oid>)| RefResult {
             name: name.to_owned(),
@@ -295,6 +306,7 @@ impl Mirror {
         self.clock.wait_until(self.pace.next(self.clock.now())).await;
         self.pace.pushed(self.clock.now());
         self.repository.remove_stale_locks();
+        let mut hook_said = None;
         let answers = match self.git(push_args(&self.settings.url, batch), self.repository.limits()).await {
             Err(PushError::NoGit) => self.send_without_git(batch).await?,
             pushed => {
@@ -306,6 +318,7 @@ impl Mirror {
                 if !complete || answers.iter().any(|(_, answer)| lost(answer)) {
                     return Err(PushError::Unreachable { said: pushed.said });
                 }
+                hook_said = said_of_workflows(&pushed.said);
                 answers
             }
         };
@@ -313,7 +326,13 @@ impl Mirror {
         for (name, answer) in answers {
             let to = batch.iter().find(|change| change.name == name).and_then(|change| change.to);
             match (answer, to) {
-                (Answer::Refused(why), _) => drop(refused.insert(name, self.without_secret(why))),
+                (Answer::Refused(why), _) => {
+                    let why = match &hook_said {
+                        Some(said) if why.contains(HOOK) => format!("{why}: {said}"),
+                        _ => why,
+                    };
+                    refused.insert(name, self.without_secret(why));
+                }
                 (Answer::Done, Some(to)) => drop(there.insert(name, to)),
                 (Answer::Done, None) => drop(there.remove(&name)),
             }
@@ -443,6 +462,19 @@ impl Mirror {
         }
         Ok(())
     }
+}
+
+/// GitHub's words for a token that may not write workflows: they stand beside the branch, or where hooks speak.
+const OF_WORKFLOWS: &str = "refusing to allow";
+
+fn said_of_workflows(said: &str) -> Option<String> {
+    let at = said.find(OF_WORKFLOWS)?;
+    Some(patchlift_report::clean::line(said.get(at..)?.split(['\n', ';']).next()?, 200))
+}
+
+/// Was a branch refused because it changes workflows, which the token may not? Pushing again is of no use.
+pub fn is_about_workflows(why: &str) -> bool {
+    why.contains(OF_WORKFLOWS) && why.contains("workflow")
 }
 
 fn unreachable(error: git2::Error) -> PushError {

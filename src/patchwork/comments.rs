@@ -143,7 +143,10 @@ impl Client {
             let event: EventJson = parse(&request, row.get().as_bytes()).ok()?;
             event.into_comment(answered)
         };
-        Ok(CommentPage { comments: rows.iter().map(AsRef::as_ref).filter_map(read).collect(), rows: rows.len() })
+        Ok(CommentPage {
+            comments: rows.iter().map(AsRef::as_ref).filter_map(read).collect(),
+            rows: rows.len(),
+        })
     }
 
     /// An answer's text and sender.

@@ -37,6 +37,7 @@ mod telling;
 mod test_data;
 mod trees;
 mod webhook;
+mod workflows;
 mod world;
 
 // The fake GitHub of publish/ looks for it here.

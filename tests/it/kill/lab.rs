@@ -103,7 +103,7 @@ impl Lab {
         self.path("state")
     }
 
-    fn mirror(&self) -> PathBuf {
+    pub(crate) fn mirror(&self) -> PathBuf {
         self.path("mirror.git")
     }
 

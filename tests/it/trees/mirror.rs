@@ -237,6 +237,24 @@ async fn one_refused_branch_keeps_no_other_back() {
 }
 
 #[tokio::test]
+async fn contract_16_one_branch_with_a_workflow_keeps_no_other_back() {
+    let (upstream, commits) = five();
+    let bare = Bare::new();
+    let words = "refusing to allow a GitHub App to create or update workflow `.github/workflows/x.yml` without `workflows` permission";
+    // The push is refused as a whole.
+    bare.hook("pre-receive", &format!("if grep -q /2$; then echo '{words}' >&2; exit 1; fi"));
+    let (_state, mirror) = world(&upstream, "git", bare.settings()).await;
+    let wanted = [1, 2, 3, 4].map(|n| at(&format!("series/o/{n}"), commits[n]));
+    let results = mirror.push(&wanted).await.unwrap();
+    let Pushed::Refused { why } = &results[1].pushed else { panic!("{results:?}") };
+    assert!(why.contains(words) && patchlift::mirror::is_about_workflows(why), "{why}");
+    for (place, branch) in [(0, "series/o/1"), (2, "series/o/3"), (3, "series/o/4")] {
+        assert_eq!(results[place].pushed, CREATED, "{branch}");
+        assert!(bare.tip(branch).is_some());
+    }
+}
+
+#[tokio::test]
 async fn an_empty_mirror_is_filled_in_slices() {
     let upstream = GitRepo::with(&[("file", "0\n")]);
     for n in 1..20 {
