@@ -40,7 +40,7 @@ fn borrowed<'a>(pairs: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> 
 }
 
 fn run(runner: &Runner, desk: &Desk) -> Told {
-    runner.run(&borrowed(&inputs(desk)), &borrowed(&variables(desk)))
+    Told::by(&mut runner.act(&borrowed(&inputs(desk)), &borrowed(&variables(desk))))
 }
 
 fn jobs(told: &Told) -> Vec<(String, String)> {
@@ -127,7 +127,7 @@ fn contract_14_settings_and_names_are_checked_before_anything_runs() {
     let Some(runner) = runner(&desk, DEAD_BMC) else { return };
     let (good, set) = (inputs(&desk), variables(&desk));
     let refused = |inputs: &[(&'static str, String)], variables: &[(&'static str, String)], why: &str| {
-        let told = runner.run(&borrowed(inputs), &borrowed(variables));
+        let told = Told::by(&mut runner.act(&borrowed(inputs), &borrowed(variables)));
         assert_eq!(told.jobs().get("programs").map(String::as_str), Some("failure"), "{}", told.all());
         let errors = told.commands("error");
         assert!(errors.len() == 1 && errors[0].0.contains(why), "{errors:?}");

@@ -4,10 +4,15 @@
 //! Run by `make test-lab`, which sets `PATCHLIFT_LAB=1`; without it these tests say that they were skipped.
 
 mod demo;
+#[path = "../workflow/runner.rs"]
+mod runner;
 mod ssh;
+mod workflow;
 
 use std::io::Write;
 use std::path::PathBuf;
+
+use runner::top;
 
 /// Whether the lab is wanted; says so where it is not.
 fn lab_wanted() -> bool {
@@ -17,11 +22,6 @@ fn lab_wanted() -> bool {
         writeln!(std::io::stderr(), "{line}").expect("stderr is open");
     }
     wanted
-}
-
-/// The top of the checkout.
-fn top() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout is there")
 }
 
 /// The folder for everything that is kept.

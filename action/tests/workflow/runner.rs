@@ -187,12 +187,6 @@ impl Runner {
         command
     }
 
-    /// Runs it and reads what it says.
-    pub(crate) fn run(&self, inputs: &[(&str, &str)], variables: &[(&str, &str)]) -> Told {
-        let output = self.act(inputs, variables).output().expect("act runs");
-        Told::read(output.status.code(), &output.stdout, &output.stderr)
-    }
-
     /// The report that the workflow kept.
     pub(crate) fn report(&self) -> patchlift_report::Report {
         let json = std::fs::read(self.path("store/report/report.json")).expect("the report was kept");
@@ -208,6 +202,12 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Runs act to its end.
+    pub(crate) fn by(act: &mut Command) -> Self {
+        let output = act.output().expect("act runs");
+        Self::read(output.status.code(), &output.stdout, &output.stderr)
+    }
+
     pub(crate) fn read(code: Option<i32>, stdout: &[u8], stderr: &[u8]) -> Self {
         let text = String::from_utf8_lossy(stdout);
         let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
