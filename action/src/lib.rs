@@ -4,12 +4,13 @@
 //!
 //! * what is asked for: [`inputs`], [`machine`];
 //! * what will be done: [`plan`]; the loop that does it: [`run`], with its [`journal`] and [`lease`];
+//! * its end: `ending`; a run in the background: [`run_folder`], [`start`], [`follow`], [`stop`], [`recover`];
 //! * one file a stage: [`stages`];
 //! * what the stages use: [`source`], [`kernel`], [`guest`], [`host`], [`power`], [`console`],
 //!   [`boot_watch`], [`known_good`], [`process`], [`orphans`], [`cancel`];
 //! * what decides: [`crash`], [`trace`], [`scan`], [`notes`], [`build_log`], [`baseline`], [`classify`], none of which does any I/O
 //!   but the store of baselines;
-//! * what people see: [`progress`], [`reproduce`], [`text`].
+//! * what people see: [`progress`], [`reproduce`], [`text`]; what a workflow's runner reads: [`workflow`].
 
 pub mod baseline;
 pub mod boot_watch;
