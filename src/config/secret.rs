@@ -112,7 +112,7 @@ fn contents(path: &Path, check: Check) -> Result<SecretString, String> {
 }
 
 /// A secret goes into a header: one line of visible ASCII.
-fn checked(text: &str, place: &str) -> Result<SecretString, String> {
+pub(crate) fn checked(text: &str, place: &str) -> Result<SecretString, String> {
     let secret = text.trim_end_matches(['\n', '\r']);
     if secret.is_empty() {
         return Err(format!("{place} is empty; put the secret there"));
@@ -127,7 +127,7 @@ fn checked(text: &str, place: &str) -> Result<SecretString, String> {
 
 fn checked_key(text: &str, place: &str) -> Result<SecretString, String> {
     let is_key = text.contains("-----BEGIN ") && text.contains("PRIVATE KEY-----") && text.is_ascii();
-    is_key
-        .then(|| SecretString::from(text))
-        .ok_or_else(|| format!("{place} holds no private key; put the .pem file there that GitHub gave for the App"))
+    is_key.then(|| SecretString::from(text)).ok_or_else(|| {
+        format!("{place} holds no private key; put the .pem file there that GitHub gave for the App")
+    })
 }
