@@ -86,6 +86,44 @@ fn check(place: &[&str], body: &Value, what: &str) {
     assert!(errors.is_empty(), "{what}: {errors:#?}\n{body:#}");
 }
 
+/// GitHub's own example of an answer, and with each field null or a word nobody has heard of that its description
+/// allows to be; nothing where the description is missing. With each, which field that is.
+pub(crate) fn allowed_answers(method: &str, path: &str, status: u16) -> Vec<(String, Value)> {
+    let Some(description) = description() else { return Vec::new() };
+    let status = status.to_string();
+    let place = ["paths", path, method, "responses", &status];
+    let answer = place.iter().fold(description, |value, key| &value[key]);
+    let examples = answer["content"]["application/json"]["examples"].as_object().unwrap();
+    let example = examples.values().next().unwrap()["$ref"].as_str().unwrap();
+    let example = &description.pointer(example.trim_start_matches('#')).unwrap()["value"];
+    let validator = validator(&place, &format!("the answer {status} to {method} {path}")).unwrap();
+    let mut answers = vec![("nothing".to_owned(), example.clone())];
+    for pointer in pointers(example, "") {
+        for (what, other) in [("null", Value::Null), ("a new word", json!("invented-in-2031"))] {
+            let mut changed = example.clone();
+            *changed.pointer_mut(&pointer).unwrap() = other;
+            if validator.is_valid(&changed) {
+                answers.push((format!("{what} at {pointer}"), changed));
+            }
+        }
+    }
+    answers
+}
+
+/// Where the fields of a value are, those of the first entry of each list among them, four levels deep: what lies
+/// deeper is nothing that is read.
+fn pointers(value: &Value, at: &str) -> Vec<String> {
+    let below: Vec<_> = match value {
+        Value::Object(fields) => {
+            fields.iter().map(|(name, field)| (format!("{at}/{}", name.replace('/', "~1")), field)).collect()
+        }
+        Value::Array(items) => items.iter().take(1).map(|item| (format!("{at}/0"), item)).collect(),
+        _ => Vec::new(),
+    };
+    let below = if at.matches('/').count() < 4 { below } else { Vec::new() };
+    below.into_iter().flat_map(|(at, value)| [vec![at.clone()], pointers(value, &at)].concat()).collect()
+}
+
 /// Each is made once: that takes longer than many checks.
 fn validator(place: &[&str], what: &str) -> Option<Arc<Validator>> {
     static MADE: Mutex<BTreeMap<String, Arc<Validator>>> = Mutex::new(BTreeMap::new());

@@ -12,6 +12,7 @@ mod giants;
 mod github_texts;
 mod limits;
 mod mail;
+mod odd_answers;
 mod pull_requests;
 mod slack;
 mod slack_models;
