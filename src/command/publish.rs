@@ -53,6 +53,9 @@ pub struct PublishArgs {
     /// Set commit statuses: personal tokens may write no check runs
     #[arg(long)]
     statuses: bool,
+    /// The pause between two writes: GitHub asks for a second
+    #[arg(long, value_name = "MS", default_value_t = 1000, hide = true, value_parser = clap::value_parser!(u64).range(..=60_000))]
+    pause: u64,
 }
 
 /// Why the verdict is not shown, or not all of it.
@@ -130,7 +133,8 @@ fn publish(args: &PublishArgs) -> Result<(), PublishError> {
         return Err(PublishError::NoCommit { path: args.report.clone() });
     }
     let repository = Repository::parse(&args.repository)?;
-    let github = GitHub::new(Api::new(&args.api, credential(args)?)?);
+    let api = Api::new(&args.api, credential(args)?)?.with_gap(Duration::from_millis(args.pause));
+    let github = GitHub::new(api);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(PublishError::Start)?;
     runtime.block_on(async {

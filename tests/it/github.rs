@@ -1,6 +1,7 @@
 //! Runs of the workflow, against the fake GitHub.
 
 mod faults;
+mod odd_answers;
 mod runs;
 
 use std::collections::BTreeMap;

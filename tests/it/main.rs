@@ -25,6 +25,7 @@ mod patch_id_differential;
 mod patchwork_client;
 mod patchwork_corpus;
 mod policy;
+mod publish;
 mod random_history;
 mod random_mail;
 mod real_patchwork;

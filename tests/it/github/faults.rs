@@ -86,7 +86,7 @@ async fn each_way_to_go_wrong_has_its_name() {
 }
 
 #[tokio::test]
-async fn a_download_that_goes_wrong_is_never_a_report() {
+async fn contract_a_download_that_goes_wrong_is_never_a_report() {
     let github = FakeGitHub::start();
     let client = client(&github);
     let id = client.dispatch(&inputs("k-1")).await.unwrap().unwrap();
@@ -95,6 +95,7 @@ async fn a_download_that_goes_wrong_is_never_a_report() {
     let table = [
         ("/storage/", with_status(500), "OutOfOrder"),
         ("/storage/", with_status(404), "Answer"),
+        ("/storage/", with_status(410), "Answer"),
         ("/storage/", with_status(200), "Answer"),
         ("/storage/", elsewhere("http://127.0.0.1:1/"), "Answer"),
         ("/storage/", Fault::HalfBody, "Unreachable"),

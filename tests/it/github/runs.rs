@@ -113,7 +113,7 @@ async fn contract_12_a_run_is_cancelled_once() {
 }
 
 #[tokio::test]
-async fn a_report_is_fetched_from_elsewhere_without_the_token() {
+async fn contract_a_report_is_fetched_from_elsewhere_without_the_token() {
     let github = FakeGitHub::start();
     let client = client(&github);
     let id = client.dispatch(&inputs("k-1")).await.unwrap().unwrap();
