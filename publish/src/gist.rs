@@ -1,11 +1,13 @@
-//! What a notice says, in words: the same in a message, in a mail and beside a commit. No I/O, no markup.
+//! What a notice says in pieces, for messages and mails: the words are those of [`crate::notice_words`]. No I/O, no
+//! markup.
 
 use patchlift_report::clean::line;
 use patchlift_report::comparison::{Change, Compared};
-use patchlift_report::words::{self, LINE_MAX, SUMMARY_MAX, TITLE_MAX, Tone, counted};
-use patchlift_report::{Ending, Fault, Report, StageName, TestStatus};
+use patchlift_report::words::{self, LINE_MAX, Tone, counted};
+use patchlift_report::{Fault, Report, TestStatus};
 
-use crate::notice::{LiveStage, Notice, Standing};
+use crate::notice::{Notice, Standing};
+use crate::notice_words::{Words, words};
 
 /// What a notice says. Every text is clean single lines, and not yet escaped for the place it goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,100 +16,76 @@ pub struct Gist {
     pub tone: Tone,
     /// A sign for it.
     pub symbol: &'static str,
-    /// Where it stands in two or three words: `Does not boot`, `Waiting`.
-    pub state: &'static str,
-    /// What happened, a fragment that follows the state and a colon; never empty.
+    /// Where it stands in a few words: `Does not boot`, `Waits for a free box`.
+    pub state: String,
+    /// What happened, a fragment that follows the state and a colon; may be empty.
     pub what: String,
     /// What was tested on what and what failed, in sentences; may be empty.
     pub more: String,
-    /// Reasons, one each, where there are several; may be empty.
+    /// Reasons, one each, where there may be several; may be empty.
     pub reasons: Vec<String>,
-    /// Whose fault it is, one sentence; empty where nothing has been found yet.
+    /// Whose fault it is, one sentence.
     pub blame: String,
-    /// Who has to act, and what they have to do; one sentence; may be empty.
+    /// Who has to act, and what they have to do, in sentences; may be empty.
     pub who_acts: String,
 }
-
-const NOBODY: &str = "Nobody has to act.";
 
 /// Most reasons that are listed: a series is tried on a handful of bases.
 const REASONS_MAX: usize = 10;
 
 impl Gist {
-    fn new(tone: Tone, state: &'static str, what: impl Into<String>) -> Self {
+    fn new(words: Words, symbol: &'static str) -> Self {
+        let (state, what) = words.title.split_once(": ").unwrap_or((&words.title, ""));
+        let (blame, who_acts) = words.who.split_once(". ").unwrap_or((&words.who, ""));
         Self {
-            tone,
-            symbol: tone.symbol(),
-            state,
-            what: what.into(),
-            more: String::new(),
-            reasons: Vec::new(),
-            blame: String::new(),
-            who_acts: String::new(),
+            tone: words.tone,
+            symbol,
+            state: state.trim_end_matches(':').to_owned(),
+            what: what.trim_end_matches('.').to_owned(),
+            more: line(&words.what, words::SUMMARY_MAX),
+            reasons: words.list.iter().take(REASONS_MAX).map(|reason| line(reason, LINE_MAX)).collect(),
+            blame: format!("{}.", blame.trim_end_matches('.')),
+            who_acts: who_acts.to_owned(),
         }
     }
 
-    fn symbol(self, symbol: &'static str) -> Self {
-        Self { symbol, ..self }
+    /// What happened and the sentences about it, for below the state. Reasons are listed by themselves.
+    pub fn sentences(&self) -> String {
+        if self.what.is_empty() || !self.reasons.is_empty() {
+            return self.more.clone();
+        }
+        format!("{}. {}", capital(&self.what), self.more)
     }
+}
 
-    fn blame(self, blame: &str, who_acts: &str) -> Self {
-        Self { blame: blame.to_owned(), who_acts: who_acts.to_owned(), ..self }
-    }
-
-    fn reasons(self, reasons: &[String]) -> Self {
-        let reasons = reasons.iter().take(REASONS_MAX).map(|reason| line(reason, LINE_MAX)).collect();
-        Self { reasons, ..self }
+/// As the beginning of a sentence; a file's or a function's name keeps its letters.
+fn capital(text: &str) -> String {
+    let first = text.split(' ').next().unwrap_or_default();
+    let mut rest = text.chars();
+    match rest.next() {
+        Some(c) if first.chars().all(char::is_alphabetic) => c.to_uppercase().chain(rest).collect(),
+        _ => text.to_owned(),
     }
 }
 
 impl Notice {
     /// What it says.
     pub fn gist(&self) -> Gist {
-        match &self.standing {
-            Standing::Held { reasons } => {
-                Gist::new(Tone::Calm, "Held", "nothing of it is run before a maintainer has looked at it")
-                    .symbol("✋")
-                    .reasons(reasons)
-                    .blame("Nothing is held against the series.", &held_acts(&self.key))
-            }
-            Standing::Conflict { tried } => conflict(tried),
-            Standing::AlreadyApplied { base } => {
-                let what = format!("{} holds it already", line(base, 80));
-                Gist::new(Tone::Calm, "Already applied", what).blame("Nothing was tested.", NOBODY)
-            }
-            Standing::Pushed => Gist::new(
-                Tone::Calm,
-                "Not tested",
-                "its branch is on the mirror; no box is set up to test it",
-            )
-            .blame("Nothing is held against the series.", NOBODY),
-            Standing::Waiting => {
-                Gist::new(Tone::Calm, "Waiting", "it is tested as soon as a box is free").symbol("⏳")
-            }
-            Standing::Testing => Gist::new(Tone::Calm, "Testing", self.live_in_one_line()).symbol("⏳"),
-            Standing::Ended { fault, summary } => ended(self, *fault, summary),
-            Standing::Superseded { by } => {
-                let what = format!("a newer version, {}, took its place", line(by, 80));
-                Gist::new(Tone::Calm, "Superseded", what)
-                    .blame("Nothing is held against this version.", NOBODY)
-            }
-            Standing::NotTested { reason, fault } => {
-                Gist::new(fault_tone(*fault), "Not tested", some(reason, "no reason was given"))
-                    // Whoever decided that knows why, and nobody else can do anything.
-                    .blame(fault_blame(*fault), "")
-            }
-        }
-    }
-
-    /// The title of the series, for headings; never empty.
-    pub fn shown_title(&self) -> String {
-        some(&line(&self.title, TITLE_MAX), "A series without a title")
+        let words = words(self);
+        let symbol = match self.standing {
+            Standing::Held { .. } => "✋",
+            Standing::Waiting | Standing::Testing => "⏳",
+            _ => words.tone.symbol(),
+        };
+        Gist::new(words, symbol)
     }
 
     /// Its version, its size and its author: `v2, 2 patches, by Ada Author`.
     pub fn shown_size(&self) -> String {
-        let author = some(&line(&self.author, 80), &line(&self.author_address, 80));
+        let author = match line(&self.author, 80) {
+            name if name.is_empty() => line(&self.author_address, 80),
+            name => name,
+        };
         format!("v{}, {}, by {author}", self.version, counted(self.patches.len(), "patch", "patches"))
     }
 
@@ -127,93 +105,6 @@ impl Notice {
         let name = name.or_else(|| self.on.as_ref().map(|name| line(name, 80)))?;
         let model = machine.map(|machine| line(&machine.model, 80)).filter(|model| !model.is_empty());
         Some(model.map_or(name.clone(), |model| format!("{name}, {model}")))
-    }
-
-    /// The stage that is at work: `step 5, Boot it once`.
-    fn live_in_one_line(&self) -> String {
-        match self.live.iter().rposition(|stage| stage.ended.is_none()) {
-            Some(at) => format!("step {}, {}", at + 1, self.live[at].in_words()),
-            None if self.live.is_empty() => "it has begun".to_owned(),
-            None => format!("step {} is over", self.live.len()),
-        }
-    }
-}
-
-impl LiveStage {
-    /// The stage's name as people read it.
-    pub fn in_words(&self) -> String {
-        let known = StageName::ALL.into_iter().find(|name| name.slug() == self.stage);
-        known.map_or_else(|| line(&self.stage, 80), |name| name.in_words().to_owned())
-    }
-}
-
-fn some(text: &str, otherwise: &str) -> String {
-    let text = line(text, LINE_MAX);
-    if text.trim().is_empty() { otherwise.to_owned() } else { text }
-}
-
-fn held_acts(key: &str) -> String {
-    let key = line(key, 80);
-    format!("A maintainer has to look at it: patchlift release {key}, or patchlift refuse {key}.")
-}
-
-fn conflict(tried: &[String]) -> Gist {
-    let what = match tried.len() {
-        0 => "it fits no base".to_owned(),
-        1 => "it does not fit the base that was tried".to_owned(),
-        count => format!("it fits none of the {count} bases that were tried"),
-    };
-    let mut gist = Gist::new(Tone::Bad, "Does not apply", what).reasons(tried).blame(
-        "This is the series' fault: it cannot be tested as it is.",
-        "The author of the series has to act: rebase it, and send it as a new version.",
-    );
-    gist.more = "Patches are applied as git am does it. Nothing was built or run.".to_owned();
-    gist
-}
-
-fn ended(notice: &Notice, fault: Option<Fault>, summary: &str) -> Gist {
-    let Some(report) = &notice.report else { return without_report(fault, summary) };
-    let ending = report.verdict.ending;
-    let what = some(&line(&report.verdict.title, TITLE_MAX), "the report does not say what happened");
-    let mut gist = Gist::new(words::ending_tone(ending), words::ending(ending), what);
-    gist.more = line(&report.verdict.summary, SUMMARY_MAX);
-    gist.blame(words::blame(ending), words::who_acts(ending))
-}
-
-fn without_report(fault: Option<Fault>, summary: &str) -> Gist {
-    let what = some(summary, "there is no report");
-    match fault {
-        None => Gist::new(Tone::Good, words::ending(Ending::Passed), what)
-            .blame(words::blame(Ending::Passed), words::who_acts(Ending::Passed)),
-        Some(fault) => {
-            let state = match fault {
-                Fault::Series => "Failed",
-                Fault::Base => words::ending(Ending::BaseBroken),
-                Fault::Infrastructure => words::ending(Ending::Infrastructure),
-                Fault::Hardware => words::ending(Ending::Hardware),
-            };
-            Gist::new(fault_tone(fault), state, what).blame(fault_blame(fault), fault_acts(fault))
-        }
-    }
-}
-
-fn fault_tone(fault: Fault) -> Tone {
-    if fault == Fault::Series { Tone::Bad } else { Tone::Warn }
-}
-
-fn fault_blame(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Series => "This is the series' fault.",
-        Fault::Base | Fault::Infrastructure | Fault::Hardware => words::blame(Ending::Infrastructure),
-    }
-}
-
-fn fault_acts(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Series => "The author of the series has to act.",
-        Fault::Base => "Whoever keeps the base has to act.",
-        Fault::Infrastructure => "The operator of the lab has to act.",
-        Fault::Hardware => "The operator of the box has to look at its hardware.",
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! [`check_run`] and [`annotation`] turn a report into what GitHub shows beside a commit; they do no I/O.
 //! [`github`] sends it by way of [`api`], which the bridge uses for its own requests. [`job_summary`] appends the
-//! report to the page of the workflow run. [`gist`] puts a [`notice`] into words for all who are told of a series
-//! in other ways: [`slack`] and [`mail`].
+//! report to the page of the workflow run. [`notice_words`] puts a [`notice`] into words, and [`gist`] takes
+//! them apart for [`slack`] and [`mail`].
 
 #[cfg(feature = "slack")]
 mod address;

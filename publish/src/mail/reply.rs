@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::mail::address::{Person, undecoded};
 use crate::mail::text;
 use crate::notice::{Notice, Standing};
+use crate::notice_words::titled;
 
 /// Longest Message-ID that is answered, in bytes: the ones of real lists have below a hundred.
 const MESSAGE_ID_MAX: usize = 250;
@@ -64,7 +65,7 @@ pub fn reply(notice: &Notice, settings: &ReplySettings) -> Option<Reply> {
         from: settings.from.clone(),
         to,
         cc,
-        subject: subject(&notice.shown_title()),
+        subject: subject(&titled(notice)),
         date: notice.since,
         text: text::text(notice, settings.contact.as_deref()),
     })

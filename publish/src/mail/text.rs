@@ -8,6 +8,7 @@ use patchlift_report::{Ending, Fault, Report};
 
 use crate::gist::{new_failures, tests_in_one_line};
 use crate::notice::Notice;
+use crate::notice_words::titled;
 
 /// Columns of what is wrapped. Consoles, commands and addresses are not: they would lose their sense.
 const COLUMNS: usize = 72;
@@ -24,10 +25,17 @@ pub(super) fn text(notice: &Notice, contact: Option<&str>) -> String {
     let report = notice.report.as_deref();
     let mut page = Page::default();
     page.prose(introduction(report));
-    page.quoted([notice.shown_title(), format!("({})", notice.shown_size())]);
-    page.prose(&format!("{}: {}.", gist.state, gist.what.trim_end_matches('.')));
-    page.list("", &gist.reasons);
-    page.prose(&gist.more);
+    page.quoted([titled(notice), format!("({})", notice.shown_size())]);
+    if gist.reasons.is_empty() {
+        page.prose(&format!(
+            "{}.",
+            [&gist.state, &gist.what].map(String::as_str).join(": ").trim_end_matches(": ")
+        ));
+        page.prose(&gist.more);
+    } else {
+        page.prose(&format!("{}. {}", gist.state, gist.more));
+        page.list("", &gist.reasons);
+    }
     page.prose(&format!("{} {}", gist.blame, gist.who_acts));
     if let Some(report) = report {
         page.list("What fails here and not on the base:", &new_failures(report));

@@ -5,9 +5,10 @@ use patchlift_report::words::{self, LINE_MAX};
 use patchlift_report::{Report, Stage, StageResult};
 
 use crate::notice::{Notice, Standing};
+use crate::notice_words::titled;
 use crate::slack::block::{Block, Blocks, Message, TEXT_MAX, Text};
 use crate::slack::markup::{Lines, code, fenced, plain};
-use crate::slack::message::{VALUE_MAX, commands, field, is_reproduced, titled};
+use crate::slack::message::{VALUE_MAX, below, commands, field, is_reproduced};
 
 /// Each list, in bytes: all of them together stay below what a message may have.
 const LIST_MAX: usize = 2200;
@@ -34,7 +35,7 @@ pub fn details(notice: &Notice) -> Option<Message> {
         blocks.push(Block::Fields { fields });
     }
     blocks.push(Block::Section { text: Text::plain(plain(&words::box_state(report), 2 * LINE_MAX)) });
-    let text = format!("Details of {}", notice.shown_title());
+    let text = format!("Details of {}", titled(notice));
     Some(blocks.finish(plain(&text, TEXT_MAX)))
 }
 
@@ -62,13 +63,13 @@ fn tests(report: &Report) -> String {
             words::change(row.change),
         ));
     }
-    titled("Tests", &lines.finish())
+    below("Tests", &lines.finish())
 }
 
 fn evidence(report: &Report) -> String {
     let Some(evidence) = report.evidence() else { return String::new() };
     let lines: Vec<_> = evidence.telling().map(|text| line(text, CONSOLE_LINE)).collect();
-    titled(&evidence.from.to_string(), &fenced(lines.iter().map(String::as_str), EVIDENCE_MAX, LIST_MAX))
+    below(&evidence.from.to_string(), &fenced(lines.iter().map(String::as_str), EVIDENCE_MAX, LIST_MAX))
 }
 
 fn stages(report: &Report) -> String {
@@ -79,7 +80,7 @@ fn stages(report: &Report) -> String {
             None => report.lane(lane).for_each(|stage| lines.push(&stage_line(stage))),
         }
     }
-    titled("Stages", &lines.finish())
+    below("Stages", &lines.finish())
 }
 
 fn stage_line(stage: &Stage) -> String {

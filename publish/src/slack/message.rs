@@ -5,6 +5,7 @@ use patchlift_report::words::{self, Tone};
 
 use crate::gist::{Gist, new_failures, tests_in_one_line};
 use crate::notice::{Notice, Standing};
+use crate::notice_words::{stage_in_words, titled};
 use crate::slack::block::{Block, Blocks, HEADER_MAX, Message, TEXT_MAX, Text};
 use crate::slack::markup::{Lines, code, fenced, link, plain};
 
@@ -25,9 +26,9 @@ const SYMBOL_MAX: usize = 8;
 pub fn message(notice: &Notice) -> Message {
     let gist = notice.gist();
     let mut blocks = Blocks::default();
-    let heading = plain(&format!("{}: {}", gist.state, notice.shown_title()), HEADER_MAX - SYMBOL_MAX);
+    let heading = plain(&format!("{}: {}", gist.state, titled(notice)), HEADER_MAX - SYMBOL_MAX);
     blocks.push(Block::Header { text: Text::plain(format!("{} {heading}", gist.symbol)) });
-    blocks.push(Block::Section { text: Text::plain(plain(&sentences(&gist), SUMMARY_MAX)) });
+    blocks.push(Block::Section { text: Text::plain(plain(&gist.sentences(), SUMMARY_MAX)) });
     blocks.section(reasons(&gist));
     blocks.section(blame(&gist));
     if let Some(report) = notice.report.as_deref() {
@@ -49,25 +50,10 @@ pub fn message(notice: &Notice) -> Message {
 
 /// What a notification shows.
 fn in_one_line(notice: &Notice, gist: &Gist) -> String {
-    let title = notice.shown_title();
-    let what = gist.what.trim_end_matches('.');
-    let text = format!("{}: {title} ({}): {what}. {}", gist.state, notice.shown_size(), gist.blame);
+    let title = titled(notice);
+    let what = if gist.what.is_empty() { String::new() } else { format!(": {}", gist.what) };
+    let text = format!("{}: {title} ({}){what}. {}", gist.state, notice.shown_size(), gist.blame);
     format!("{} {}", gist.symbol, plain(&text, TEXT_MAX))
-}
-
-/// What happened as a sentence, and the sentences about it.
-fn sentences(gist: &Gist) -> String {
-    format!("{}. {}", capital(gist.what.trim_end_matches('.')), gist.more)
-}
-
-fn capital(text: &str) -> String {
-    // A file's or a function's name keeps its letters.
-    let first = text.split(' ').next().unwrap_or_default();
-    let mut rest = text.chars();
-    match rest.next() {
-        Some(c) if first.chars().all(char::is_alphabetic) => c.to_uppercase().chain(rest).collect(),
-        _ => text.to_owned(),
-    }
 }
 
 fn reasons(gist: &Gist) -> String {
@@ -79,9 +65,6 @@ fn reasons(gist: &Gist) -> String {
 }
 
 fn blame(gist: &Gist) -> String {
-    if gist.blame.is_empty() {
-        return String::new();
-    }
     format!("*{}* {}", plain(&gist.blame, VALUE_MAX), plain(&gist.who_acts, VALUE_MAX))
 }
 
@@ -94,7 +77,7 @@ fn failures(report: &Report) -> String {
     if let Some(more) = new.len().checked_sub(FAILURES_MAX).filter(|&more| more > 0) {
         lines.push(&format!("… and {more} more"));
     }
-    titled("What fails here and not on the base", &lines.finish())
+    below("What fails here and not on the base", &lines.finish())
 }
 
 /// Whether the message has the commands that repeat the failure: it does where the author has to act.
@@ -104,11 +87,11 @@ pub(super) fn is_reproduced(gist: &Gist) -> bool {
 
 /// The commands that repeat what decided.
 pub(super) fn commands(report: &Report) -> String {
-    titled("To repeat it", &fenced(report.reproduce.iter().map(String::as_str), COMMANDS_MAX, REASONS_MAX))
+    below("To repeat it", &fenced(report.reproduce.iter().map(String::as_str), COMMANDS_MAX, REASONS_MAX))
 }
 
 /// A text below a title; nothing where there is no text.
-pub(super) fn titled(title: &str, text: &str) -> String {
+pub(super) fn below(title: &str, text: &str) -> String {
     if text.is_empty() { String::new() } else { format!("*{title}*\n{text}") }
 }
 
@@ -147,7 +130,7 @@ fn stages_so_far(notice: &Notice) -> String {
             (Some(_), true) => Tone::Good.symbol(),
             (Some(_), false) => Tone::Warn.symbol(),
         };
-        lines.push(&format!("{symbol} {}, {time}", plain(&stage.in_words(), VALUE_MAX)));
+        lines.push(&format!("{symbol} {}, {time}", plain(&stage_in_words(&stage.stage), VALUE_MAX)));
     }
     lines.finish()
 }

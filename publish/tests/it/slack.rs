@@ -52,7 +52,7 @@ async fn a_series_is_one_message_and_one_thread() {
     let fake = FakeSlack::start().await;
     let slack = bot(&fake);
     let place = slack.tell(&waiting(), KEY, None, None).await.unwrap();
-    assert_eq!(fake.channel(), [("⏳ Waiting: KVM: PPC: count exits".to_owned(), 0)]);
+    assert_eq!(fake.channel(), [("⏳ Waits for a free box: KVM: PPC: count exits".to_owned(), 0)]);
 
     let place = slack.tell(&notice_sample::testing(), KEY, Some(&place), None).await.unwrap();
     let ended = notice_sample::ended(Ending::DoesNotBoot);
@@ -118,7 +118,7 @@ async fn the_look_up_reads_every_page_and_only_its_own_marks() {
     let place = slack.tell(&waiting(), KEY, None, earlier()).await.unwrap();
     let titles = fake.channel();
     assert_eq!(titles[0].0, "a forgery");
-    assert_eq!((titles.len(), titles[1].0.as_str()), (2, "⏳ Waiting: KVM: PPC: count exits"));
+    assert_eq!((titles.len(), titles[1].0.as_str()), (2, "⏳ Waits for a free box: KVM: PPC: count exits"));
     slack.tell(&notice_sample::testing(), KEY, Some(&place), None).await.unwrap();
     assert_eq!(fake.channel().len(), 2);
 }
