@@ -41,7 +41,8 @@ pub fn message(notice: &Notice) -> Message {
     if !fields.is_empty() {
         blocks.push(Block::Fields { fields });
     }
-    blocks.section(stages_so_far(notice));
+    // No stage's name is made into markup, even of one that is not known here.
+    blocks.push(Block::Section { text: Text::plain(stages_so_far(notice)) });
     let links = links(notice);
     blocks.push(Block::Context { elements: vec![Text::markup(links)] });
     blocks.push(Block::Context { elements: vec![Text::plain(small_print(notice))] });
