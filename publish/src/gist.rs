@@ -22,9 +22,11 @@ pub struct Gist {
     pub what: String,
     /// What was tested on what and what failed, in sentences; may be empty.
     pub more: String,
+    /// What happened as a sentence, unless the other sentences or the reasons say it too, and those sentences.
+    pub sentences: String,
     /// Reasons, one each, where there may be several; may be empty.
     pub reasons: Vec<String>,
-    /// Whose fault it is, one sentence.
+    /// Whose fault it is, one sentence; empty where nothing has been found yet.
     pub blame: String,
     /// Who has to act, and what they have to do, in sentences; may be empty.
     pub who_acts: String,
@@ -36,25 +38,23 @@ const REASONS_MAX: usize = 10;
 impl Gist {
     fn new(words: Words, symbol: &'static str) -> Self {
         let (state, what) = words.title.split_once(": ").unwrap_or((&words.title, ""));
-        let (blame, who_acts) = words.who.split_once(". ").unwrap_or((&words.who, ""));
+        let (blame, who_acts) = match words.who.split_once(". ") {
+            Some((blame, who_acts)) => (format!("{blame}."), who_acts),
+            // Nothing has been found yet that could be anybody's fault.
+            None => (String::new(), words.who.as_str()),
+        };
+        let more = line(&words.what, words::SUMMARY_MAX);
         Self {
             tone: words.tone,
             symbol,
             state: state.trim_end_matches(':').to_owned(),
             what: what.trim_end_matches('.').to_owned(),
-            more: line(&words.what, words::SUMMARY_MAX),
+            sentences: more.clone(),
+            more,
             reasons: words.list.iter().take(REASONS_MAX).map(|reason| line(reason, LINE_MAX)).collect(),
-            blame: format!("{}.", blame.trim_end_matches('.')),
+            blame,
             who_acts: who_acts.to_owned(),
         }
-    }
-
-    /// What happened and the sentences about it, for below the state. Reasons are listed by themselves.
-    pub fn sentences(&self) -> String {
-        if self.what.is_empty() || !self.reasons.is_empty() {
-            return self.more.clone();
-        }
-        format!("{}. {}", capital(&self.what), self.more)
     }
 }
 
@@ -77,7 +77,12 @@ impl Notice {
             Standing::Waiting | Standing::Testing => "⏳",
             _ => words.tone.symbol(),
         };
-        Gist::new(words, symbol)
+        let gist = Gist::new(words, symbol);
+        let said_twice = matches!(self.standing, Standing::AlreadyApplied { .. } | Standing::Pushed);
+        if gist.what.is_empty() || !gist.reasons.is_empty() || said_twice {
+            return gist;
+        }
+        Gist { sentences: format!("{}. {}", capital(&gist.what), gist.more), ..gist }
     }
 
     /// Its version, its size and its author: `v2, 2 patches, by Ada Author`.

@@ -5,6 +5,7 @@
 //! [`block`] is the little of Slack's Block Kit that is needed, with its limits; [`markup`] makes foreign text safe.
 
 pub mod block;
+mod bot;
 mod call;
 mod client;
 mod details;

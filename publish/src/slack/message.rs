@@ -28,7 +28,7 @@ pub fn message(notice: &Notice) -> Message {
     let mut blocks = Blocks::default();
     let heading = plain(&format!("{}: {}", gist.state, titled(notice)), HEADER_MAX - SYMBOL_MAX);
     blocks.push(Block::Header { text: Text::plain(format!("{} {heading}", gist.symbol)) });
-    blocks.push(Block::Section { text: Text::plain(plain(&gist.sentences(), SUMMARY_MAX)) });
+    blocks.push(Block::Section { text: Text::plain(plain(&gist.sentences, SUMMARY_MAX)) });
     blocks.section(reasons(&gist));
     blocks.section(blame(&gist));
     if let Some(report) = notice.report.as_deref() {
