@@ -20,6 +20,7 @@ use patchlift_report::clean::line;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
+use crate::address::keeps_secrets;
 use crate::auth::{self, Credential, For, Found, Installation, Kept, Permissions, Signer, Wanted};
 use pace::Pace;
 
@@ -140,11 +141,7 @@ impl Api {
     /// The token would be seen on its way, or cannot be sent; the key of the App cannot be used.
     pub fn new(address: &str, credential: impl Into<Credential>) -> Result<Self, ApiError> {
         let address = address.trim_end_matches('/');
-        let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|local| {
-            address.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-        });
-        // User names and passwords in addresses end up in logs.
-        if !(local || address.starts_with("https://")) || address.contains(['@', '?', '#']) {
+        if !keeps_secrets(address) {
             return Err(ApiError::BadUrl { url: line(address, 200) });
         }
         let access = match credential.into() {

@@ -5,7 +5,7 @@
 //! report to the page of the workflow run. [`notice_words`] puts a [`notice`] into words, and [`gist`] takes
 //! them apart for [`slack`] and [`mail`].
 
-#[cfg(feature = "slack")]
+#[cfg(any(feature = "github", feature = "slack"))]
 mod address;
 pub mod annotation;
 #[cfg(feature = "github")]

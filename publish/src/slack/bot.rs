@@ -27,6 +27,7 @@ const POST: &str = "a new message";
 const UPDATE: &str = "a change of the message";
 const LOOK_UP: &str = "the look-up of an earlier message";
 const REPLY: &str = "a reply in the thread";
+
 /// One call for one series.
 pub(super) struct Bot<'a> {
     pub(super) http: &'a reqwest::Client,

@@ -16,6 +16,9 @@ use crate::slack::{SlackError, message};
 /// Slack's public address for API requests.
 pub const PUBLIC_API: &str = "https://slack.com/api/";
 
+/// For everything that is to be said of one series, a long look-up included.
+const WHOLE_LIMIT: Duration = Duration::from_secs(180);
+
 const WEBHOOK: &str = "a message by the incoming webhook";
 
 /// How Slack is reached.
@@ -121,7 +124,8 @@ impl Slack {
         match &self.settings {
             Settings::Bot { api, token, channel } => {
                 let bot = Bot { http: &self.http, api, token, channel, key };
-                bot.tell(notice, known, in_doubt).await
+                let told = tokio::time::timeout(WHOLE_LIMIT, bot.tell(notice, known, in_doubt)).await;
+                told.map_err(|_| SlackError::TooLong { limit: WHOLE_LIMIT })?
             }
             Settings::Webhook { url } => self.tell_webhook(url, notice, known, in_doubt).await,
         }

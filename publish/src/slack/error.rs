@@ -36,6 +36,12 @@ pub enum SlackError {
         #[source]
         source: reqwest::Error,
     },
+    /// It took too long in all.
+    #[error("telling Slack of one series took longer than {} s", limit.as_secs())]
+    TooLong {
+        /// How long it was waited for.
+        limit: Duration,
+    },
     /// Slack asks to wait.
     #[error("Slack asks to wait before {doing}: {}", seconds(*.wait))]
     RateLimited {
@@ -192,7 +198,7 @@ impl SlackError {
     pub fn may_have_happened(&self) -> bool {
         match self {
             Self::Unreachable { source, .. } => !(source.is_connect() || source.is_builder()),
-            Self::OutOfOrder { .. } | Self::Unreadable { .. } => true,
+            Self::OutOfOrder { .. } | Self::Unreadable { .. } | Self::TooLong { .. } => true,
             // Slack documents of both that a part may be done.
             Self::Refused { code, .. } => ["internal_error", "fatal_error"].contains(&code.as_str()),
             Self::Details { source, .. } => source.may_have_happened(),
@@ -218,7 +224,7 @@ impl SlackError {
             Self::Refused { code, .. } => !PASSING.contains(&code.as_str()),
             Self::Details { source, .. } => source.is_lasting(),
             Self::Unreachable { .. } | Self::RateLimited { .. } | Self::OutOfOrder { .. } => false,
-            Self::Unreadable { .. } => false,
+            Self::Unreadable { .. } | Self::TooLong { .. } => false,
         }
     }
 
