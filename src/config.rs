@@ -29,6 +29,7 @@ pub use locate::{VARIABLE, locate};
 use patchlift_publish::{mail, slack};
 
 use crate::bridge::sinks::OnGitHub;
+use crate::ci_commit::CiFiles;
 use crate::queue::Waiting;
 use crate::record::Record;
 use crate::{bases, mirror, patchwork, policy, queue, trees, webhook};
@@ -116,6 +117,11 @@ impl Config {
         let server = self.servers.iter().find(|server| server.client.name == record.key.server)?;
         let project = server.projects.iter().find(|project| project.name == record.listing.project)?;
         Some((server, project))
+    }
+
+    /// The files of the commit under every series, where a push starts the tests.
+    pub fn ci_files(&self) -> Option<&CiFiles> {
+        self.github.as_ref().and_then(|settings| settings.trigger.ci_files())
     }
 
     /// A series that waits for a box, as the queue sees it.

@@ -14,6 +14,8 @@ use patchlift_publish::api::Doing;
 use patchlift_publish::auth::Credential;
 use url::Url;
 
+use crate::ci_commit::CiFiles;
+
 pub use client::{Cancelled, GitHub};
 pub use run::{Job, JobStep, RunId, RunView, Runner};
 
@@ -28,6 +30,8 @@ pub struct Settings {
     pub workflow: String,
     /// The branch whose workflow is run; the repository's default branch where it is not given.
     pub branch: Option<String>,
+    /// What starts a run.
+    pub trigger: Trigger,
     /// Who asks.
     pub credential: Credential,
     /// The address at which the runner reads the mirror, without a credential.
@@ -42,6 +46,25 @@ pub struct Settings {
     pub run_limit: Duration,
     /// A run that goes on for this long after it was cancelled is ended by force.
     pub cancel_limit: Duration,
+}
+
+/// What starts a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trigger {
+    /// A request, on the reviewed branch of the repository with the workflow.
+    Dispatch,
+    /// The push of a series' branch: the workflow is in a commit under the series, and the repository is the mirror.
+    Push(CiFiles),
+}
+
+impl Trigger {
+    /// The files under every series, where a push starts the tests.
+    pub fn ci_files(&self) -> Option<&CiFiles> {
+        match self {
+            Self::Dispatch => None,
+            Self::Push(files) => Some(files),
+        }
+    }
 }
 
 /// Why GitHub did not do what it was asked for, or did not say.

@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod bases;
 pub mod bridge;
 mod bytes;
+pub mod ci_commit;
 pub mod cli;
 pub mod clock;
 pub mod command;

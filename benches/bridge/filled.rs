@@ -173,6 +173,7 @@ fn state(key: &SeriesKey, place: usize, applied: Applied, now: Timestamp) -> Sta
         asked: Some(now),
         started: Some(now),
         live: vec![],
+        pushed: None,
         stopping: None,
     };
     if key.id == 1 {

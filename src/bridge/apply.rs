@@ -109,9 +109,9 @@ impl Job {
         }
         let repository = self.site.trees.objects().map_err(|error| ours(chain(&error)))?;
         let event = match self.place(&repository, &messages)? {
-            Placed::On { base, passed_over, made } => {
+            Placed::On { base, under, passed_over, made } => {
                 // A patch does not say everything: what its commits change, down to the modes, is judged, too.
-                let touched = self.changed(&repository, &base, made.tip)?;
+                let touched = self.changed(&repository, under, made.tip)?;
                 match self.judged(&mut record, &Subject { touched, ..subject }, now) {
                     Some(event) => event,
                     None => {
@@ -150,6 +150,10 @@ impl Job {
 
     /// What policy makes of a series it does not let run.
     fn judged(&self, record: &mut Record, subject: &Subject, now: Timestamp) -> Option<Event> {
+        if let Some(reason) = self.touches_the_tests(subject) {
+            let declined = State::Declined { reason: reason.clone(), cancel: None };
+            return Some(record.enter(declined, reason, now));
+        }
         match policy::judge(&self.project.rules, subject) {
             Judgement::Run => None,
             Judgement::Hold(reasons) => {
@@ -166,11 +170,10 @@ impl Job {
     }
 
     /// What the series' commits change on their base. In a dry run there are no commits to look at.
-    fn changed(&self, repository: &Repository, base: &Base, tip: Oid) -> Result<Vec<Touched>, StepError> {
+    fn changed(&self, repository: &Repository, from: Oid, tip: Oid) -> Result<Vec<Touched>, StepError> {
         if self.site.dry.is_some() {
             return Ok(vec![]);
         }
-        let from = Oid::from_str(&base.commit).map_err(|error| ours(chain(&error)))?;
         let touched = policy::commits::touched(repository, from, tip);
         Ok(touched.map_err(|error| ours(chain(&error)))?)
     }
@@ -243,11 +246,12 @@ impl Job {
             };
             let base =
                 Base { name: self.name_of(&rev, commit, &why), commit: commit.to_string(), why: why.words() };
-            match applier::apply(&objects, commit, &mails, &settings) {
+            let under = self.under(repository, commit, &base)?;
+            match applier::apply(&objects, under, &mails, &settings) {
                 Ok(made) if made.made.is_empty() => return Ok(Placed::Already(base)),
                 Ok(made) => {
                     self.keep(repository, &objects, &made)?;
-                    return Ok(Placed::On { base, passed_over: tried, made: Box::new(made) });
+                    return Ok(Placed::On { base, under, passed_over: tried, made: Box::new(made) });
                 }
                 Err(ApplyError::Objects(error)) => return Err(ours(chain(&error)).into()),
                 Err(refused) => tried.push(tried_on(base, messages, &refused)),
@@ -262,6 +266,24 @@ impl Job {
             return Err(Failure { wide: true, ..ours(what) }.into());
         }
         Ok(Placed::Nowhere(tried))
+    }
+
+    /// What a series is put on: a base, or the commit on it with the workflow that a push starts.
+    fn under(&self, repository: &Repository, base: Oid, named: &Base) -> Result<Oid, StepError> {
+        let config = &self.site.config;
+        let Some(files) = config.ci_files().filter(|_| self.site.dry.is_none()) else { return Ok(base) };
+        let (name, email) = &config.committer;
+        let told = super::start::told(config, &self.record, named);
+        let made = files.commit(repository, base, &told, (name, email));
+        Ok(made.map_err(|error| ours(chain(&error)))?)
+    }
+
+    /// Why a series is not tested, whoever lets it run: it touches what the push of it would start.
+    fn touches_the_tests(&self, subject: &Subject) -> Option<String> {
+        let files = self.site.config.ci_files()?;
+        let touched = subject.touched.iter().find(|touched| files.guards(&touched.path))?;
+        let path = shown(&touched.path, 200);
+        Some(format!("it touches {path}, which belongs to the tests that its push would start"))
     }
 
     /// A base's commit: a branch's, or one that is named itself.
@@ -334,6 +356,8 @@ impl Job {
 enum Placed {
     On {
         base: Base,
+        /// What the series' commits are put on: the base, or the commit between.
+        under: Oid,
         passed_over: Vec<Tried>,
         made: Box<Made>,
     },

@@ -212,6 +212,7 @@ pub(super) fn next_run(key: &str, applied: &Applied, on: &str, attempt: u32, now
         asked: None,
         started: None,
         live: vec![],
+        pushed: None,
         stopping: None,
     }
 }

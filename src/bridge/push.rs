@@ -24,6 +24,12 @@ pub(super) async fn push(site: &Arc<Site>) -> Result<Option<Timestamp>, StoreErr
     // One whose branch was refused has its own time.
     records.retain(|record| record.due.is_none());
     records.truncate(BRANCHES_AT_ONCE);
+    if site.config.ci_files().is_some() {
+        // Its push starts the tests: not before a box is kept for it.
+        for record in std::mem::take(&mut records) {
+            moved_on(site, &record).await?;
+        }
+    }
     let Some(mirror) = &site.mirror else {
         for record in records {
             if site.config.mirror.is_some() {

@@ -1,15 +1,19 @@
 //! Starts a series' run on GitHub, or finds the one that was started.
 
+mod push;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ledger::{Change, Stand};
 use super::site::{Site, StepError, ours};
+use crate::config::Config;
+use crate::github::{GitHub, GitHubError, RunView};
 use crate::record::standing::without_prefix;
-use crate::record::state::{Applied, Run};
+use crate::record::state::{Applied, Base, Run};
 use crate::record::{Record, State};
 
 /// A run that was asked for shows after this many looks; otherwise the request was lost, or the run is gone. GitHub
@@ -35,7 +39,7 @@ pub(super) async fn start(site: &Site, mut record: Record) -> Result<Change, Ste
     let now = site.clock.now();
     if let Some(asked) = run.asked {
         // It was asked for, and what came of it is not known.
-        if let Some(view) = github.find_run(&run.run_key, asked).await? {
+        if let Some(view) = find(github, &run, asked).await? {
             let run = Run { id: Some(view.id), url: view.url, status: view.status, ..run };
             return Ok(running(record, applied, run, site));
         }
@@ -50,10 +54,17 @@ pub(super) async fn start(site: &Site, mut record: Record) -> Result<Change, Ste
     }
     // Saved before it is asked for: from here on a run of that name may be there.
     let mut asked = record.clone();
-    let run = Run { asked: Some(now), ..run };
+    let pushed = match site.config.ci_files() {
+        Some(_) => Some(push::before(github, &applied.tip).await?),
+        None => None,
+    };
+    let run = Run { asked: Some(now), pushed, ..run };
     asked.state = State::Starting { applied: applied.clone(), run: run.clone() };
     if !site.ledger.commit(Stand::of(&record), Change::of(asked.clone(), vec![]), None).await? {
         return Ok(Change::of(asked, vec![]));
+    }
+    if site.config.ci_files().is_some() {
+        return push::start(site, asked).await;
     }
     match github.dispatch(&inputs(site, &record, &applied, &run)).await {
         Ok(Some(id)) => {
@@ -75,6 +86,18 @@ pub(super) async fn start(site: &Site, mut record: Record) -> Result<Change, Ste
     }
 }
 
+/// A run that was asked for at this time; `None`: there is none yet.
+pub(super) async fn find(
+    github: &GitHub,
+    run: &Run,
+    asked: Timestamp,
+) -> Result<Option<RunView>, GitHubError> {
+    match &run.pushed {
+        Some(pushed) => push::find(github, pushed).await,
+        None => github.find_run(&run.run_key, asked).await,
+    }
+}
+
 pub(super) fn poll_of(site: &Site) -> Duration {
     site.config.github.as_ref().map_or(Duration::from_secs(30), |settings| settings.poll)
 }
@@ -87,7 +110,6 @@ fn running(mut record: Record, applied: Applied, run: Run, site: &Site) -> Chang
 
 /// What the workflow is given: its name, where the commits are, and what `patchlift series --json` prints.
 fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMap<String, String> {
-    let text = record.text.as_ref();
     let count = applied.commits.len();
     let commits: Vec<_> = applied
         .commits
@@ -98,25 +120,17 @@ fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMa
             json!({ "commit": commit, "patch": at + 1, "of": count, "subject": without_prefix(name), "merged": false })
         })
         .collect();
-    let submitter = &record.listing.submitter;
-    let first = record.listing.cover.as_ref().or(record.listing.patches.first());
     let mut series = json!({
         "result": "applied",
-        "series": {
-            "id": record.key.to_string(),
-            "title": text.map_or("", |text| text.title.as_str()),
-            "version": record.listing.version,
-            "attempt": record.tests.max(1),
-            "author": format!("{} <{}>", submitter.name, submitter.email),
-            "message_id": first.map(|first| first.msgid.as_str()),
-            "url": record.listing.web_url,
-        },
+        "series": described(record),
         "base": { "branch": applied.base.name, "commit": applied.base.commit },
         "branch": applied.branch,
         "tip": applied.tip,
         "tree": applied.tree,
         "commits": commits,
     });
+    // What the commit under a series says of it, where there is one, is the same at every attempt.
+    series["series"]["attempt"] = record.tests.max(1).into();
     if series.to_string().len() > SERIES_MAX
         && let Some(commits) = series["commits"].as_array_mut()
     {
@@ -134,4 +148,31 @@ fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMa
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+/// What is said of a series whatever its commits are.
+fn described(record: &Record) -> Value {
+    let submitter = &record.listing.submitter;
+    let first = record.listing.cover.as_ref().or(record.listing.patches.first());
+    json!({
+        "id": record.key.to_string(),
+        "title": record.text.as_ref().map_or("", |text| text.title.as_str()),
+        "version": record.listing.version,
+        "author": format!("{} <{}>", submitter.name, submitter.email),
+        "message_id": first.map(|first| first.msgid.as_str()),
+        "url": record.listing.web_url,
+    })
+}
+
+/// What the commit under a series tells the workflow. Its own commits are not known before it.
+pub(super) fn told(config: &Config, record: &Record, base: &Base) -> Vec<u8> {
+    let mirror = config.github.as_ref().map_or("", |settings| settings.mirror.as_str());
+    let told = json!({
+        "result": "applied",
+        "series": described(record),
+        "base": { "branch": base.name, "commit": base.commit },
+        "branch": crate::mirror::branch_of(&record.key.to_string()),
+        "repository": mirror,
+    });
+    format!("{told:#}\n").into_bytes()
 }

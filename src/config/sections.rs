@@ -9,6 +9,7 @@ use url::Url;
 use super::reader::{At, Table};
 use super::{Config, Server, address, project, secret, sinks};
 use crate::apply::commit::parse_committer;
+use crate::ci_commit::CiFiles;
 use crate::listing::is_name;
 use crate::patchwork::{self, Api};
 use crate::{github, mirror, queue, trees, webhook};
@@ -236,7 +237,9 @@ fn github(table: &Table<'_, '_>, mirror: Option<&Option<mirror::Settings>>) -> O
     }
     let own = table.read("mirror", |text| self::repository(table, text)).map(|own| own.value);
     let mirror = own.or_else(|| mirror.and_then(Option::as_ref).map(|mirror| mirror.url.clone()));
+    let trigger = trigger(table);
     Some(github::Settings {
+        trigger: trigger?,
         workflow: workflow.map_or_else(|| "kvm-ci.yml".to_owned(), |workflow| workflow.value),
         branch: table.read("branch", branch).map(|branch| branch.value),
         poll: table.time("poll", 100 * MILLISECOND..=HOUR, 30 * SECOND),
@@ -251,6 +254,29 @@ fn github(table: &Table<'_, '_>, mirror: Option<&Option<mirror::Settings>>) -> O
         mirror: mirror?,
         api: api?,
     })
+}
+
+fn trigger(table: &Table<'_, '_>) -> Option<github::Trigger> {
+    let folder = table.read("ci_commit", |text| Ok(table.file.relative(text)));
+    let by_push = table.read("trigger", |text| match text {
+        "dispatch" | "push" => Ok(text == "push"),
+        _ => Err("expected \"dispatch\" or \"push\"".to_owned()),
+    });
+    if !by_push.is_some_and(|by_push| by_push.value) {
+        return Some(github::Trigger::Dispatch);
+    }
+    let Some(folder) = folder else {
+        table.problem_here("ci_commit", "missing; trigger = \"push\" needs the folder with the workflow");
+        return None;
+    };
+    match CiFiles::read(&folder.value) {
+        Ok(files) => Some(github::Trigger::Push(files)),
+        Err(error) => {
+            let words = patchlift_report::clean::with_causes(&error);
+            table.problem(&folder.span, "ci_commit", words);
+            None
+        }
+    }
 }
 
 fn webhook(table: &Table<'_, '_>) -> Option<webhook::Settings> {

@@ -217,6 +217,15 @@ impl GitHub {
         Ok(found)
     }
 
+    /// The runs that a push of this commit started.
+    ///
+    /// # Errors
+    /// GitHub did not say.
+    pub async fn push_runs(&self, head: &str) -> Result<Vec<RunView>, GitHubError> {
+        let route = self.workflow_route(&format!("runs?event=push&head_sha={head}&per_page={PAGE}&page=1"));
+        Ok(page(self.api.get(FIND, route).await?.json::<Runs>()?.workflow_runs).entries)
+    }
+
     /// A run as it is now. Asking again costs nothing of GitHub's limits as long as nothing changed.
     ///
     /// # Errors

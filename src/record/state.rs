@@ -203,6 +203,9 @@ pub struct Run {
     /// Stages that it has begun or ended, as far as they are seen from outside; in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub live: Vec<LiveStage>,
+    /// The push that starts it, where none is dispatched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pushed: Option<PushedRun>,
     /// It is being ended before its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Stopping>,
@@ -219,6 +222,15 @@ pub struct LiveStage {
     pub ended: Option<Timestamp>,
     /// Whether it ended well; whose fault it is otherwise, only the report says.
     pub passed: bool,
+}
+
+/// How a run is found that a push starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PushedRun {
+    /// The commit, in hex.
+    pub head: String,
+    /// The newest run of that commit before the push; its own has a higher number.
+    pub after: u64,
 }
 
 /// A run that is being ended before its time. Its box is kept until GitHub says that it is over.

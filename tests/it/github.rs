@@ -18,6 +18,7 @@ fn settings(github: &FakeGitHub) -> Settings {
         repository: REPOSITORY.into(),
         workflow: "kvm-ci.yml".into(),
         branch: None,
+        trigger: patchlift::github::Trigger::Dispatch,
         credential: SecretString::from(TOKEN).into(),
         mirror: "https://mirror.example.org/linux.git".into(),
         poll: Duration::from_secs(60),

@@ -1,5 +1,6 @@
 //! Series that change workflows: whatever anybody does, nothing of them is started.
 
+use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ fn branches(story: &Story) -> String {
 
 fn hook(story: &Story, name: &str, text: &str) {
     let path = story.lab.mirror().join("hooks").join(name);
-    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// A mirror as GitHub is for an App without the right to write workflows: the whole push is refused.
@@ -71,7 +72,7 @@ fn contract_16_a_push_that_github_refuses_for_workflows_ends_there() {
     assert!(reason.contains("which the mirror's token may not push") && reason.contains(REFUSAL), "{reason}");
     story.becomes(&bridge, 2, "passed");
     // It is not tried again, and nobody is blamed.
-    let pushes = || std::fs::read_to_string(story.lab.mirror().join("pushes")).unwrap().lines().count();
+    let pushes = || fs::read_to_string(story.lab.mirror().join("pushes")).unwrap().lines().count();
     let before = pushes();
     within(SOON, || story.record(1).filter(|record| record.publish_at.is_none()));
     std::thread::sleep(Duration::from_millis(1500));
@@ -81,4 +82,105 @@ fn contract_16_a_push_that_github_refuses_for_workflows_ends_there() {
     assert_eq!(checks.last().map(|check| check.state.as_str()), Some("warning"), "{checks:?}");
     assert_eq!(branches(&story), "refs/heads/series/fake/2\n");
     assert_eq!(story.lab.github.model().runs.len(), 1);
+}
+
+/// A bridge whose runs are started by pushes: the folder with the workflow lies beside its configuration.
+fn by_push(story: &Story) {
+    let folder = story.lab.state().with_file_name("ci");
+    fs::create_dir_all(folder.join(".github/workflows")).unwrap();
+    fs::write(folder.join(".github/workflows/kvm.yml"), "on: {push: {branches: ['series/**']}}\n").unwrap();
+    fs::write(folder.join("kvm-ci.json"), "{}\n").unwrap();
+    story.configured("[github]\n", "[github]\ntrigger = \"push\"\nci_commit = \"ci\"\n");
+    hook(story, "post-receive", "cat >>moves");
+}
+
+/// Where the branches of the mirror went, push by push: branch and commit, which is 0 where it was taken away.
+fn moves(story: &Story) -> Vec<(String, String)> {
+    let said = fs::read_to_string(story.lab.mirror().join("moves")).unwrap_or_default();
+    let moves = said.lines().filter_map(|line| {
+        let mut words = line.split(' ').skip(1);
+        Some((words.next()?.to_owned(), words.next()?.strip_prefix("refs/heads/series/")?.to_owned()))
+    });
+    moves.map(|(commit, branch)| (branch, commit)).collect()
+}
+
+/// GitHub starts a run for the newest push once there are so many, and it passes.
+fn passes(story: &Story, pushes: usize) -> u64 {
+    let moved = within(SOON, || Some(moves(story)).filter(|moves| moves.len() >= pushes)).expect("a push");
+    let (branch, head) = moved[pushes - 1].clone();
+    let id = story.lab.github.model().add_pushed_run(&branch, &head);
+    story.lab.github.run_starts(id);
+    let report = crate::kill::runners::passed(&serde_json::json!({"tip": head}));
+    story.lab.github.run_ends(id, "success", Some(&report));
+    id
+}
+
+fn git(story: &Story, args: &[&str]) -> String {
+    let mirror = story.lab.mirror();
+    let args = [&["-C", arg(&mirror)], args].concat();
+    String::from_utf8(must(std::process::Command::new("git").args(args))).unwrap()
+}
+
+#[test]
+fn a_push_starts_the_tests_with_the_workflow_under_the_series() {
+    let story =
+        Story::of(&[change("a", "fix a", 1).and("f2.c", &crate::kill::mails::file(2, &[(5, "x")].into()))]);
+    story.lab.has_no_runners();
+    by_push(&story);
+    let bridge = story.lab.start(None);
+    let first = passes(&story, 1);
+    let passed = story.becomes(&bridge, 1, "passed");
+    let applied = passed.state.applied().unwrap();
+    assert_eq!(passed.state.run().unwrap().id, Some(first));
+    assert!(story.lab.github.model().writes().is_empty(), "nothing is dispatched");
+    assert_eq!(applied.commits.len(), 2, "the commit under them is none of theirs");
+    let log = git(&story, &["log", "--format=%s|%cn|%P", &applied.tip]);
+    let log: Vec<&str> = log.lines().collect();
+    assert_eq!(
+        log[2],
+        format!("patchlift: how this series is tested|Bot|{}", applied.base.commit),
+        "{log:#?}"
+    );
+    let files = git(&story, &["ls-tree", "-r", "--name-only", &applied.tip]);
+    let files: Vec<&str> = files.lines().filter(|file| !file.ends_with(".c")).collect();
+    assert_eq!(
+        files,
+        [".github/workflows/kvm.yml", ".patchlift/series.json", "kvm-ci.json"],
+        "and not upstream's"
+    );
+    let told = git(&story, &["show", &format!("{}:.patchlift/series.json", applied.tip)]);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["series"]["id"], "fake/1");
+    assert_eq!(told["base"]["commit"], applied.base.commit.as_str());
+    // Tested again: the same commits, and a push all the same, as nothing else starts a run.
+    assert_eq!(story.run("retest", &["fake/1"]).code, 0);
+    let second = passes(&story, 3);
+    let again = within(SOON, || {
+        story.record(1).filter(|record| record.state.run().and_then(|run| run.id) == Some(second))
+    });
+    assert!(again.is_some(), "{}", bridge.said());
+    assert_eq!(story.becomes(&bridge, 1, "passed").state.applied().unwrap().tip, applied.tip);
+    let moved = moves(&story);
+    assert!(moved.len() == 3 && moved[1].1.starts_with("000") && moved[0] == moved[2], "{moved:?}");
+}
+
+#[test]
+fn a_series_that_touches_the_tests_is_refused_where_a_push_starts_them() {
+    let hidden = Posting::of("b", "change the tests", "KVM-CI.json/x", "{}\n");
+    let story = Story::of(&[editing("a", "ci: run on the box"), hidden]);
+    by_push(&story);
+    let bridge = story.lab.start(None);
+    for id in [1, 2] {
+        let refused = story.becomes(&bridge, id, "declined");
+        assert!(format!("{:?}", refused.state).contains("belongs to the tests"), "{:?}", refused.state);
+        assert_eq!(story.run("release", &[&format!("fake/{id}")]).code, 0);
+    }
+    let again = within(SOON, || {
+        let declined =
+            |id| story.history(id).iter().filter(|line| line.starts_with("declined: it touches")).count();
+        (declined(1) == 2 && declined(2) == 2).then_some(())
+    });
+    assert!(again.is_some(), "no release lets it through\n{}", bridge.said());
+    assert_eq!(branches(&story), "");
+    assert!(moves(&story).is_empty());
 }

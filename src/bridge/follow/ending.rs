@@ -227,6 +227,7 @@ mod tests {
             asked: None,
             started: None,
             live: vec![],
+            pushed: None,
             stopping: None,
         };
         let somebody = cancelled(no_verdict(String::new(), now), &view("cancelled"), &run, now);

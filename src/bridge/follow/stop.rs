@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{github, looked_at};
 use crate::bridge::ledger::Change;
 use crate::bridge::site::{Site, StepError};
-use crate::bridge::start::{may_still_show, poll_of};
+use crate::bridge::start::{find, may_still_show, poll_of};
 use crate::github::{GitHub, GitHubError, RunId};
 use crate::record::decide::in_words;
 use crate::record::state::{Run, Stopping};
@@ -101,7 +101,7 @@ async fn number(site: &Site, github: &GitHub, run: &Run) -> Result<Option<RunId>
         _ if site.dry.is_some() => Ok(run.id),
         (Some(id), _) => Ok(Some(id)),
         // It may have been asked for in the very moment it was superseded.
-        (None, Some(asked)) => Ok(github.find_run(&run.run_key, asked).await?.map(|view| view.id)),
+        (None, Some(asked)) => Ok(find(github, run, asked).await?.map(|view| view.id)),
         (None, None) => Ok(None),
     }
 }

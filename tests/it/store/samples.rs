@@ -96,6 +96,7 @@ pub(crate) fn run(id: u64) -> Run {
         asked: Some(at(0)),
         started: Some(at(10)),
         live: vec![],
+        pushed: None,
         stopping: None,
     }
 }

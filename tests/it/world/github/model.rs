@@ -35,6 +35,8 @@ pub(crate) struct Model {
 pub(crate) struct Run {
     pub(crate) id: u64,
     pub(crate) title: String,
+    /// The commit whose push started it; `None`: it was dispatched.
+    pub(crate) pushed: Option<String>,
     pub(crate) branch: String,
     pub(crate) inputs: BTreeMap<String, String>,
     pub(crate) status: String,
@@ -76,6 +78,7 @@ impl Model {
         self.runs.push(Run {
             id,
             title: format!("patchlift {}", inputs.get("run_key").map_or("", String::as_str)),
+            pushed: None,
             branch: branch.to_owned(),
             inputs,
             status: "queued".into(),
@@ -89,6 +92,13 @@ impl Model {
             expired: false,
             cancels: 0,
         });
+        id
+    }
+
+    /// A push of this commit starts a run.
+    pub(crate) fn add_pushed_run(&mut self, branch: &str, head: &str) -> u64 {
+        let id = self.add_run(branch, BTreeMap::new());
+        self.change(id, |run, _| run.pushed = Some(head.to_owned()));
         id
     }
 

@@ -137,7 +137,8 @@ async fn dispatch(
 #[derive(Deserialize)]
 struct Filter {
     event: String,
-    created: String,
+    created: Option<String>,
+    head_sha: Option<String>,
     per_page: usize,
     page: usize,
 }
@@ -151,9 +152,15 @@ async fn list(
     if workflow != model.workflow {
         return not_found();
     }
-    assert_eq!(filter.event, "workflow_dispatch");
-    let since: Timestamp = filter.created.strip_prefix(">=").unwrap().parse().unwrap();
-    let found: Vec<&Run> = model.runs.iter().rev().filter(|run| run.created >= since).collect();
+    let since =
+        filter.created.map(|created| created.strip_prefix(">=").unwrap().parse::<Timestamp>().unwrap());
+    let wanted = |run: &&Run| {
+        let event = if run.pushed.is_some() { "push" } else { "workflow_dispatch" };
+        event == filter.event
+            && since.is_none_or(|since| run.created >= since)
+            && filter.head_sha.as_ref().is_none_or(|head| run.pushed.as_ref() == Some(head))
+    };
+    let found: Vec<&Run> = model.runs.iter().rev().filter(wanted).collect();
     let page = found.iter().skip((filter.page - 1) * filter.per_page).take(filter.per_page.min(100));
     let page: Vec<Value> = page.map(|run| answers::run(run)).collect();
     answer("get", RUNS, 200, &json!({"total_count": found.len(), "workflow_runs": page}))
