@@ -1,7 +1,6 @@
 //! `contract_14`, `contract_15`: the real workflow with the real program under `act`, as far as no box is needed.
 //! `tests/lab/workflow.rs` has the others.
 
-use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use patchlift_report::Ending;
@@ -16,8 +15,7 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// A runner with the box of a desk, and an `ipmitool` that does as the script says.
 fn runner(desk: &Desk, bmc: &str) -> Option<Runner> {
     let runner = Runner::new()?;
-    let path = runner.write("bin/ipmitool", &format!("#!/bin/sh\n{bmc}\n"));
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("its mode is set");
+    runner.program("ipmitool", &format!("#!/bin/sh\n{bmc}\n"));
     std::fs::create_dir_all(desk.path("work")).expect("it is made");
     Some(runner)
 }

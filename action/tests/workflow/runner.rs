@@ -65,6 +65,9 @@ runs:
       run: mkdir -p \"$DIR\" && cp -r -- \"$STORE/$NAME/.\" \"$DIR\"
 ";
 
+/// act loses what a step has printed last when the step ends at once, in one of four runs on a loaded machine.
+const SHELL: &str = "#!/bin/sh\n/bin/bash \"$@\"\ncode=$?\nsleep 0.5\nexit $code\n";
+
 /// The top of the checkout.
 pub(crate) fn top() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout is there")
@@ -116,11 +119,17 @@ impl Runner {
         }
         let program = env!("CARGO_BIN_EXE_patchlift-action");
         let cargo = format!("#!/bin/sh\nmkdir -p target/release && cp '{program}' target/release/\n");
-        let cargo = runner.write("bin/cargo", &cargo);
-        std::fs::set_permissions(cargo, std::fs::Permissions::from_mode(0o755)).expect("its mode is set");
+        runner.program("cargo", &cargo);
+        runner.program("bash", SHELL);
         std::fs::create_dir_all(runner.path("home")).expect("it is made");
         runner.make_repository();
         Some(runner)
+    }
+
+    /// A program of the test's own, which is found before all others.
+    pub(crate) fn program(&self, name: &str, script: &str) {
+        let path = self.write(&format!("bin/{name}"), script);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("its mode is set");
     }
 
     /// act reads the commit of the folder it runs in.
