@@ -15,6 +15,7 @@ use patchlift_report::{Report, StageName};
 
 use crate::check_run::{CheckAction, CheckRun, CheckRunConclusion, CheckStatus};
 use crate::notice::{Notice, Standing};
+use crate::notice_words::report_of;
 
 /// The check runs of a series as it stands; none before it has commits.
 pub fn of_notice(notice: &Notice) -> Vec<CheckRun> {
@@ -28,7 +29,8 @@ pub fn of_notice(notice: &Notice) -> Vec<CheckRun> {
         head: commits.head.clone(),
         details_url: [&links.page, &links.run].into_iter().flatten().find_map(|url| checked(url)),
     };
-    let mut whole = match &notice.report {
+    let report = report_of(notice);
+    let mut whole = match report {
         Some(report) => reported::whole(report, &target),
         None => expected::whole(notice, &target),
     };
@@ -40,7 +42,7 @@ pub fn of_notice(notice: &Notice) -> Vec<CheckRun> {
     if !matches!(notice.standing, Standing::Conflict { .. }) {
         checks.extend(apply::of_notice(notice, commits, &target));
     }
-    checks.extend(match &notice.report {
+    checks.extend(match report {
         Some(report) => reported::steps(report, &target),
         None => expected::steps(notice, &target),
     });
@@ -274,6 +276,16 @@ mod tests {
                 .collect();
             assert_eq!(of_notice(&notice), of_report(&report, notice.links.run.as_deref()), "{ending:?}");
         }
+    }
+
+    #[test]
+    fn a_report_counts_only_for_its_own_commit_and_when_all_is_over() {
+        let old = notice_sample::ended(Ending::DoesNotBoot);
+        let again = Notice { standing: Standing::Waiting, attempt: 2, ..old.clone() };
+        let other = |commits: &crate::Commits| crate::Commits { head: "0".repeat(40), ..commits.clone() };
+        let elsewhere = Notice { commits: old.commits.as_ref().map(other), ..old };
+        assert_eq!(of_notice(&again)[0].status, CheckStatus::Queued);
+        assert_eq!(of_notice(&elsewhere)[0].title, "Failed: the kernel dies at boot in kvm_exit_stats_init");
     }
 
     #[test]

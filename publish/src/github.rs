@@ -110,8 +110,8 @@ impl Listed {
         let output = self.output.as_ref();
         self.status.as_deref() == Some(run.status.word())
             && self.conclusion.as_deref() == conclusion
-            && output.and_then(|output| output.title.as_ref()) == Some(&run.title)
-            && output.and_then(|output| output.summary.as_ref()) == Some(&run.summary)
+            && is_text(output.and_then(|output| output.title.as_deref()), &run.title)
+            && is_text(output.and_then(|output| output.summary.as_deref()), &run.summary)
             && self.annotations() >= run.annotations.len()
     }
 }
@@ -136,6 +136,11 @@ impl GitHub {
         let there = Checks { api: self.api.for_repository(repository, CHECKS), repository };
         within_limit(there.publish(run)).await
     }
+}
+
+/// What GitHub keeps is what was sent: its line ends, and blanks at the end, may be other ones.
+pub(crate) fn is_text(there: Option<&str>, sent: &str) -> bool {
+    there.unwrap_or_default().replace("\r\n", "\n").trim_end() == sent.trim_end()
 }
 
 pub(crate) async fn within_limit<T>(

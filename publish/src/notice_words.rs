@@ -3,7 +3,7 @@
 use patchlift_report::clean::{line, short_hex, web_url};
 use patchlift_report::markdown::{Page, code, prose};
 use patchlift_report::words::{self, LINE_MAX, TITLE_MAX, Tone, counted};
-use patchlift_report::{Fault, StageName};
+use patchlift_report::{Fault, Report, StageName};
 
 use crate::notice::{LiveStage, Notice, Standing};
 
@@ -31,9 +31,16 @@ pub struct Words {
 
 const NOBODY: &str = "Nobody has to act.";
 
+/// The report that a series' verdict stands on: none while it is tested once more, and none of other commits.
+pub fn report_of(notice: &Notice) -> Option<&Report> {
+    let head = notice.commits.as_ref().map(|commits| commits.head.as_str());
+    let report = notice.report.as_deref().filter(|report| Some(report.head.as_str()) == head);
+    report.filter(|_| notice.standing.is_over())
+}
+
 /// The words for a notice. Where it has a report, the report's own verdict.
 pub fn words(notice: &Notice) -> Words {
-    if let Some(report) = &notice.report {
+    if let Some(report) = report_of(notice) {
         let ending = report.verdict.ending;
         return Words {
             tone: words::ending_tone(ending),
@@ -198,7 +205,7 @@ pub fn page(notice: &Notice, max: usize) -> String {
     }
     // Fixed sentences: nothing in them is anybody else's.
     page.text(&format!("\n**{}**\n", words.who));
-    if let Some(report) = &notice.report {
+    if let Some(report) = report_of(notice) {
         report.cause_into(&mut page);
         report.reproduce_into(&mut page);
         report.tests_into(&mut page);

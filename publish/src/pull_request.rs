@@ -77,7 +77,7 @@ fn label(notice: &Notice) -> &'static str {
         Standing::Ended { fault: Some(Fault::Base), .. } => "base broken",
         Standing::Ended { fault: Some(Fault::Infrastructure), .. } => "lab failed",
         Standing::Ended { fault: Some(Fault::Hardware), .. } => "hardware error",
-        Standing::Ended { fault: None, .. } => match &notice.report {
+        Standing::Ended { fault: None, .. } => match notice_words::report_of(notice) {
             Some(report) if report.verdict.ending == patchlift_report::Ending::Cancelled => "not tested",
             _ => "passed",
         },

@@ -3,7 +3,7 @@
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::{Change, GitHub, GitHubError, PAGE, PAGES_MAX, Published, within_limit};
+use super::{Change, GitHub, GitHubError, PAGE, PAGES_MAX, Published, is_text, within_limit};
 use crate::api::{Api, ApiError, Doing, Repository};
 use crate::auth::Permissions;
 use crate::pull_request::{LABEL, PullRequest};
@@ -28,6 +28,14 @@ struct Listed {
     body: Option<String>,
     #[serde(default)]
     labels: Vec<Label>,
+    #[serde(default)]
+    head: Option<Head>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    r#ref: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -108,8 +116,8 @@ impl PullRequests<'_> {
         };
         let mut change = if created { Change::Created } else { Change::None };
         let close = (there.is_open() && !wanted.open).then_some("closed");
-        let same = there.title.as_ref() == Some(&wanted.title)
-            && there.body.as_ref().map(|body| body.replace("\r\n", "\n")).as_ref() == Some(&wanted.body);
+        let same =
+            is_text(there.title.as_deref(), &wanted.title) && is_text(there.body.as_deref(), &wanted.body);
         if !same || close.is_some() {
             let body = Update { title: &wanted.title, body: &wanted.body, state: close };
             let route = self.repository.route(&format!("pulls/{}", there.number));
@@ -127,14 +135,18 @@ impl PullRequests<'_> {
 
     /// The open pull request of the branch, or else the newest.
     async fn find(&self, head: &str) -> Result<Option<Listed>, GitHubError> {
-        let head = format!("{}:{head}", self.repository.owner());
-        let head = utf8_percent_encode(&head, NON_ALPHANUMERIC);
+        let filter = format!("{}:{head}", self.repository.owner());
+        let filter = utf8_percent_encode(&filter, NON_ALPHANUMERIC);
         let mut found: Option<Listed> = None;
         for page in 1..=PAGES_MAX {
-            let route = format!("pulls?head={head}&state=all&per_page={PAGE}&page={page}");
+            let route = format!("pulls?head={filter}&state=all&per_page={PAGE}&page={page}");
             let listed: Vec<Listed> = self.api.get(LOOK_UP, self.repository.route(&route)).await?.json()?;
             let full = listed.len() >= PAGE;
-            found = found.into_iter().chain(listed).max_by_key(|there| (there.is_open(), there.number));
+            // GitHub leaves a filter out that it does not understand.
+            let of_branch =
+                |there: &Listed| there.head.as_ref().and_then(|there| there.r#ref.as_deref()) == Some(head);
+            let matching = listed.into_iter().filter(of_branch);
+            found = found.into_iter().chain(matching).max_by_key(|there| (there.is_open(), there.number));
             if !full {
                 break;
             }

@@ -74,6 +74,16 @@ async fn who_has_no_drafts_gets_a_plain_one() {
 }
 
 #[tokio::test]
+async fn a_list_that_was_not_filtered_is_not_believed() {
+    let github = FakeGitHub::start("").await;
+    let other = r#"[{"number": 9, "state": "open", "title": "x", "body": null, "labels": [], "head": {"ref": "mine"}}]"#;
+    github.memory(|memory| memory.goes_wrong("GET ", Fault::Before(200, vec![], other)));
+    let wanted = wanted(&notice_sample::testing());
+    let published = github.client(TOKEN).propose(&repository(), &wanted).await.unwrap();
+    assert_eq!(published, Some(Published { id: FIRST, change: Change::Created }));
+}
+
+#[tokio::test]
 async fn what_people_did_stays() {
     let github = FakeGitHub::start("").await;
     let client = github.client(TOKEN);
