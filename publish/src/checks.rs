@@ -152,15 +152,12 @@ impl Target {
         title: &str,
         summary: String,
     ) -> CheckRun {
+        // What is tested again is applied as before.
+        let attempt = if part == Part::Apply { 1 } else { self.attempt.max(1) };
         CheckRun {
             name: part.name().to_owned(),
             head_sha: commit.to_owned(),
-            external_id: format!(
-                "patchlift:{}:{commit}:a{}:{}",
-                self.series,
-                self.attempt.max(1),
-                part.slug()
-            ),
+            external_id: format!("patchlift:{}:{commit}:a{attempt}:{}", self.series, part.slug()),
             details_url: self.details_url.clone(),
             status,
             started_at: None,
@@ -294,7 +291,7 @@ mod tests {
         report.series.attempt = 2;
         let keys: Vec<_> = of_report(&report, None).into_iter().map(|run| run.external_id).collect();
         assert_eq!(keys[0], "patchlift:4711:v2:9f3b6c2e71d84a05b6aa0c11d7c3f4e2a8b95d60:a2:whole");
-        assert_eq!(keys[2], "patchlift:4711:v2:1c0ffee5d2a94b7781f0aa3e6b5c4d2e1f009a8b:a2:apply");
+        assert_eq!(keys[2], "patchlift:4711:v2:1c0ffee5d2a94b7781f0aa3e6b5c4d2e1f009a8b:a1:apply");
         let mut unique = keys.clone();
         unique.sort();
         unique.dedup();
