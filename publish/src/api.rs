@@ -99,7 +99,8 @@ struct TooLong {
     limit: Duration,
 }
 
-/// GitHub, reached by somebody. Cloned handles keep one pace and share their tokens.
+/// GitHub, reached by somebody. Cloned handles keep one pace and share their tokens and connections; these belong to
+/// the runtime of the first request.
 #[derive(Debug, Clone)]
 pub struct Api {
     address: Arc<str>,

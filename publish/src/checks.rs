@@ -1,8 +1,8 @@
 //! A series as check runs: one for the whole, one for whether it applies, one for each step of its test. No I/O.
 //!
 //! The bridge makes them of a notice while the series waits and is tested, the workflow of the report once there is
-//! one. Both name them alike, so each finds what the other wrote. [`reported`] has the steps of a report,
-//! [`expected`] those of a notice without one.
+//! one. Both name them alike, so each finds what the other wrote. `reported` has the steps of a report, `expected`
+//! those of a notice without one.
 
 mod apply;
 mod expected;

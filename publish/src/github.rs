@@ -1,4 +1,4 @@
-//! Sends check runs to GitHub; [`statuses`] sends commit statuses, [`pull_requests`] pull requests.
+//! Sends check runs to GitHub; `statuses` sends commit statuses, `pull_requests` pull requests.
 //!
 //! octocrab's own models of a check run lack what is needed here (`external_id`, `status`, the number of
 //! annotations), so requests and answers are this file's own, and [`crate::api`] carries them.

@@ -1,9 +1,9 @@
 //! Where a verdict is written for people. Both programs use this crate, so that GitHub hears the same from both.
 //!
-//! [`check_run`] and [`annotation`] turn a report into what GitHub shows beside a commit; they do no I/O.
-//! [`github`] sends it by way of [`api`], which the bridge uses for its own requests. [`job_summary`] appends the
-//! report to the page of the workflow run. [`notice_words`] puts a [`notice`] into words, and [`gist`] takes
-//! them apart for [`slack`] and [`mail`].
+//! A [`notice`] says where a series stands. [`checks`] makes check runs of it or of a report, [`status`] commit statuses
+//! of those, [`pull_request`] a pull request; they do no I/O. [`github`] sends them by way of [`api`], which the bridge
+//! uses for its own requests, as whoever [`auth`] says. [`job_summary`] appends a report to the page of the workflow run.
+//! [`notice_words`] puts a notice into words, and [`gist`] takes them apart for [`slack`] and [`mail`].
 
 #[cfg(any(feature = "github", feature = "slack"))]
 mod address;

@@ -45,6 +45,8 @@ pub(crate) enum Fault {
     After(u16),
     /// It is not even looked at for longer than anybody waits.
     Silence,
+    /// It is done, and there is no answer for longer than anybody waits.
+    SilenceAfter,
 }
 
 #[derive(Default)]
@@ -174,6 +176,10 @@ async fn take(State(github): State<FakeGitHub>, request: Request, next: axum::mi
             (StatusCode::from_u16(status).unwrap(), "<html>Unicorn</html>").into_response()
         }
         Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::SilenceAfter) => {
+            next.run(request).await;
+            std::future::pending().await
+        }
     }
 }
 
