@@ -91,10 +91,9 @@ impl Mailer {
         Ok(Self { settings, tls, step_limit: STEP_LIMIT, text_limit: TEXT_LIMIT })
     }
 
-    /// Another limit than a minute for each step, and five for the text.
-    pub fn with_limit(mut self, limit: Duration) -> Self {
-        self.step_limit = limit;
-        self.text_limit = limit;
+    /// Other limits than a minute for each step, and five for the text.
+    pub fn with_limits(mut self, step: Duration, text: Duration) -> Self {
+        (self.step_limit, self.text_limit) = (step, text);
         self
     }
 

@@ -213,7 +213,7 @@ async fn it_is_known_whether_a_mail_may_be_on_its_way() {
         let error = mailer.send(&Reply { text: word.to_owned(), ..verdict() }).await.unwrap_err();
         assert_eq!((error.is_lasting(), error.may_have_happened()), (lasting, maybe), "{word}: {error:?}");
     }
-    let hasty = sink.mailer().with_limit(Duration::from_millis(300));
+    let hasty = sink.mailer().with_limits(Duration::from_secs(60), Duration::from_millis(500));
     let silent = Reply { text: "SILENT".to_owned(), ..verdict() };
     let error = hasty.send(&silent).await.unwrap_err();
     assert!(error.may_have_happened() && !error.is_lasting(), "{error:?}");

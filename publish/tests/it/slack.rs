@@ -14,8 +14,8 @@ use crate::fake_slack::{CHANNEL, FakeSlack, Fault, TOKEN, WEBHOOK_SECRET};
 const KEY: &str = "lab/ozlabs/4711";
 /// For answers that come, on a machine that has much else to do.
 const PATIENT: Duration = Duration::from_secs(20);
-/// For answers that never come.
-const HASTY: Duration = Duration::from_millis(100);
+/// For answers that never come: the question has to arrive, on a machine that has much else to do.
+const HASTY: Duration = Duration::from_millis(500);
 
 fn bot(fake: &FakeSlack) -> Slack {
     Slack::with_answer_limit(bot_settings(fake, TOKEN), PATIENT).unwrap()
