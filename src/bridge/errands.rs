@@ -192,14 +192,19 @@ async fn look(site: &Arc<Site>, name: &str) -> Result<Next, StoreError> {
     let (Some(server), Some(outside)) = (server, site.servers.get(name)) else {
         return Ok(Next(site.clock.now() + Duration::from_secs(86_400)));
     };
-    let looked = match look::scan(site, server).await {
-        Ok(new) => replies::listen(site, server).await.map(|()| new),
-        failed => failed,
-    };
-    match looked {
+    match look::scan(site, server).await {
         Ok(new) => {
             outside.gate.worked();
-            note_trouble(site, name, None).await?;
+            // A server that does not tell of answers still has series.
+            let trouble = match replies::listen(site, server).await {
+                Ok(()) => None,
+                Err(ScanError::Store(error)) => return Err(error),
+                Err(ScanError::Patchwork(error)) => Some(format!("answers on the list: {}", chain(&error))),
+            };
+            if let Some(what) = &trouble {
+                tracing::warn!(server = name, "{what}");
+            }
+            note_trouble(site, name, trouble).await?;
             if new > 0 {
                 tracing::info!(server = name, new, "new series");
             }

@@ -111,17 +111,20 @@ async fn look_at_run(shared: &Shared, id: String, digest: String, run: u64) -> R
         if !store.take_delivery(&id, &digest, now, &[])? {
             return Ok(None);
         }
-        let has_it = |record: &Record| record.state.run().is_some_and(|one| one.id == Some(run));
-        Ok(Some(store.holding()?.into_iter().find(has_it)))
+        // Of a run that was just asked for the number may not be known yet.
+        let may_be =
+            |record: &Record| record.state.run().is_some_and(|one| one.id.is_none_or(|id| id == run));
+        Ok(Some(store.holding()?.into_iter().filter(may_be).collect::<Vec<_>>()))
     });
     let Some(found) = found.await? else { return Ok(known()) };
-    let Some(record) = found else { return Ok(answer(StatusCode::ACCEPTED, "no run of ours")) };
-    let sooner = |record: &mut Record, now| {
-        record.due = record.due.map(|due| due.min(now));
-        vec![]
-    };
-    shared.ledger.edit(&record.key, None, sooner).await?;
-    Ok(answer(StatusCode::ACCEPTED, "it is looked at"))
+    for record in found {
+        let sooner = |record: &mut Record, now| {
+            record.due = record.due.map(|due| due.min(now));
+            vec![]
+        };
+        shared.ledger.edit(&record.key, None, sooner).await?;
+    }
+    Ok(answer(StatusCode::ACCEPTED, "noted"))
 }
 
 /// What a button asks for is left to the bridge, unless it belongs to commits that the series does not have any more.

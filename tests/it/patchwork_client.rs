@@ -4,6 +4,7 @@ mod contract;
 pub(crate) mod corpus;
 mod hostile_mails;
 mod real_server;
+mod recorded_comments;
 mod recorded_mailboxes;
 
 use std::time::Duration;

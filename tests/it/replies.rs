@@ -6,6 +6,7 @@ use patchlift::mail::overview::overview;
 
 use crate::bridge::{SOON, Story, change};
 use crate::kill::scenario::{LIST, Sent};
+use crate::world::patchwork::Fault;
 use crate::world::process::{Bridge, within};
 
 const MAINTAINER: &str = "Main Tainer <maintainer@example.org>";
@@ -99,6 +100,18 @@ fn a_maintainer_releases_a_series_by_an_answer_to_its_cover_letter() {
         "{history:#?}"
     );
     assert!(!history.iter().any(|line| line.contains("stranger@example.net on the list")), "{history:#?}");
+}
+
+#[test]
+fn a_server_that_tells_of_no_answers_still_has_its_series() {
+    let story = commanded(&[change("a", "fix a", 1)]);
+    story.lab.patchwork.fails("/events/", Fault::NotFound, 1000);
+    let bridge = story.lab.start(None);
+    story.becomes(&bridge, 1, "passed");
+    let status = story.run("status", &[]);
+    assert!(status.stdout.contains("answers on the list: "), "{}", status.stdout);
+    story.lab.patchwork.recovers();
+    listening(&story, &bridge);
 }
 
 #[test]
