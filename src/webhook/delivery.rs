@@ -133,10 +133,12 @@ fn action_of(identifier: &str) -> Option<What> {
     }
 }
 
-/// The series and the commit of a check run: `patchlift:ozlabs/4711:v2:<commit>:a1:boot`.
+/// The series and the commit of a check run: `patchlift:ozlabs_4711:v2:<commit>:a1:boot`, where a run's report names
+/// the series in that way, too.
 fn series_of(external_id: &str) -> Option<(SeriesKey, String)> {
     let mut parts = external_id.strip_prefix("patchlift:")?.split(':');
-    let key = parts.next()?.parse().ok()?;
+    let (server, number) = parts.next()?.rsplit_once(['/', '_'])?;
+    let key = format!("{server}/{number}").parse().ok()?;
     let version = parts.next()?.strip_prefix('v')?;
     let head = parts.next().filter(|head| is_commit(head))?;
     version.parse::<u32>().ok()?;
@@ -190,6 +192,20 @@ mod tests {
         let suite = json!({"action": "rerequested", "sender": {"login": "octocat"},
             "check_suite": {"head_branch": "series/ozlabs/4711", "head_sha": HEAD, "app": {"id": 7}}});
         assert!(matches!(meant("check_suite", &suite), Meant::Pressed(pressed) if pressed.key.id == 4711));
+    }
+
+    #[test]
+    fn every_check_run_that_is_made_leads_back_to_its_series() {
+        use patchlift_publish::{checks, notice_sample};
+        for server in ["ozlabs", "my_own-list.2"] {
+            for (name, mut notice) in notice_sample::all() {
+                notice.key = format!("{server}/4711");
+                for run in checks::of_notice(&notice) {
+                    let (key, head) = series_of(&run.external_id).unwrap_or_else(|| panic!("{name}"));
+                    assert_eq!((key.to_string(), head), (notice.key.clone(), run.head_sha), "{name}");
+                }
+            }
+        }
     }
 
     #[test]
