@@ -14,6 +14,7 @@ use std::time::Duration;
 pub use crate::git_process::{BadAddress, Limits};
 pub use fetch::{Fetched, Moved, TreeError};
 pub use repository::Repository;
+pub(crate) use repository::remove_stale_locks;
 
 /// One upstream repository.
 #[derive(Debug, Clone, PartialEq, Eq)]

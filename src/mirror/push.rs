@@ -17,7 +17,7 @@ use super::slices::{self, slices};
 use super::{Moved, Pace, Settings, askpass, without_git};
 use crate::clock::Clock;
 use crate::git_process::{self, Address, BadAddress, Call, Finished, GitProcessError};
-use crate::trees::{Limits, Repository, TreeError};
+use crate::trees::{Limits, Repository, TreeError, remove_stale_locks};
 
 /// Where a branch of the mirror should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -306,6 +306,10 @@ impl Mirror {
         self.clock.wait_until(self.pace.next(self.clock.now())).await;
         self.pace.pushed(self.clock.now());
         self.repository.remove_stale_locks();
+        if let Address::Local(path) = &self.address {
+            // The other end of a push to it is a process of this machine, killed with the bridge.
+            remove_stale_locks(path);
+        }
         let mut hook_said = None;
         let answers = match self.git(push_args(&self.settings.url, batch), self.repository.limits()).await {
             Err(PushError::NoGit) => self.send_without_git(batch).await?,

@@ -129,23 +129,7 @@ impl Repository {
 
     /// Removes references' locks that a killed git left behind: with them, no reference could be moved again.
     pub(crate) fn remove_stale_locks(&self) {
-        let refs = self.path().join("refs");
-        let mut folders = vec![refs];
-        let mut files = vec![self.path().join("packed-refs.lock"), self.path().join("config.lock")];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-                match entry.file_type() {
-                    Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                    Ok(_) if entry.path().extension() == Some(OsStr::new("lock")) => files.push(entry.path()),
-                    _ => {}
-                }
-            }
-        }
-        for lock in files.into_iter().filter(|file| is_old(file)) {
-            tracing::warn!(lock = %lock.display(), "removing a lock that was left behind");
-            // Gone in the meantime, or still there and then named in git's error.
-            let _ = std::fs::remove_file(&lock);
-        }
+        remove_stale_locks(self.path());
     }
 
     /// Has the disk no room left, whatever git says?
@@ -154,6 +138,26 @@ impl Repository {
         said.contains("No space left on device")
             || said.contains("Disk quota exceeded")
             || is_full(self.path())
+    }
+}
+
+/// Removes references' locks in a repository on this machine that a killed git left behind.
+pub(crate) fn remove_stale_locks(repository: &Path) {
+    let mut folders = vec![repository.join("refs")];
+    let mut files = vec![repository.join("packed-refs.lock"), repository.join("config.lock")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(_) if entry.path().extension() == Some(OsStr::new("lock")) => files.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    for lock in files.into_iter().filter(|file| is_old(file)) {
+        tracing::warn!(lock = %lock.display(), "removing a lock that was left behind");
+        // Gone in the meantime, or still there and then named in git's error.
+        let _ = std::fs::remove_file(&lock);
     }
 }
 

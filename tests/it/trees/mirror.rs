@@ -237,6 +237,20 @@ async fn one_refused_branch_keeps_no_other_back() {
 }
 
 #[tokio::test]
+async fn a_lock_that_a_killed_push_left_in_a_mirror_on_this_machine_stops_nothing() {
+    let (upstream, commits) = five();
+    let bare = Bare::new();
+    let (_state, mirror) = world(&upstream, "git", bare.settings()).await;
+    let folder = bare.path().join("refs/heads/series/o");
+    std::fs::create_dir_all(&folder).unwrap();
+    let lock = std::fs::File::create(folder.join("1.lock")).unwrap();
+    let results = mirror.push(&[at("series/o/1", commits[1])]).await.unwrap();
+    assert!(matches!(&results[0].pushed, Pushed::Refused { .. }), "somebody may hold it: {results:?}");
+    lock.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
+    assert_eq!(what(mirror.push(&[at("series/o/1", commits[1])]).await.unwrap()), [CREATED]);
+}
+
+#[tokio::test]
 async fn contract_16_one_branch_with_a_workflow_keeps_no_other_back() {
     let (upstream, commits) = five();
     let bare = Bare::new();
