@@ -3,6 +3,7 @@
 mod background;
 mod bad_input;
 mod crash_corpus;
+mod npm;
 mod report;
 #[path = "../workflow/runner.rs"]
 mod runner;

@@ -1,14 +1,12 @@
 //! `contract_15`: our commands and outputs, byte by byte as GitHub's own `@actions/core` writes them.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 
 use patchlift_action::workflow::{command, output_entry};
 use serde_json::{Value, json};
 
-use crate::runner::skipped;
-
-const PACKAGE: &str = "@actions/core@3.0.1";
+use crate::npm;
 
 /// Reads cases from stdin and prints for each what the package makes of it.
 const SCRIPT: &str = r#"
@@ -32,31 +30,6 @@ const answers = cases.map(({ message, title, file, name, value }) => {
 write(JSON.stringify(answers));
 "#;
 
-/// The folder with the package, kept from one run to the next; none, and loudly, where it can't be had.
-fn package() -> Option<PathBuf> {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("actions-core");
-    std::fs::create_dir_all(&dir).expect("it is made");
-    if !dir.join("node_modules/@actions/core/package.json").exists() {
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
-            .arg(&dir)
-            .arg(PACKAGE);
-        let output = match npm.stdin(Stdio::null()).output() {
-            Ok(output) => output,
-            Err(error) => {
-                skipped(&format!("npm can't be run: {error}"));
-                return None;
-            }
-        };
-        if !output.status.success() {
-            skipped(&format!("{PACKAGE} can't be had: {}", String::from_utf8_lossy(&output.stderr)));
-            return None;
-        }
-    }
-    std::fs::write(dir.join("answer.mjs"), SCRIPT).expect("it is written");
-    Some(dir)
-}
-
 /// What the package makes of the cases.
 fn asked(dir: &Path, cases: &[Value]) -> Vec<Value> {
     let input = dir.join("cases.json");
@@ -74,7 +47,8 @@ fn asked(dir: &Path, cases: &[Value]) -> Vec<Value> {
 
 #[test]
 fn contract_15_commands_and_outputs_are_githubs_own() {
-    let Some(dir) = package() else { return };
+    let Some(dir) = npm::installed("actions-core", &["@actions/core@3.0.1"]) else { return };
+    std::fs::write(dir.join("answer.mjs"), SCRIPT).expect("it is written");
     let texts = [
         "plain",
         "t:1,2",
