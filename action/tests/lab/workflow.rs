@@ -143,7 +143,7 @@ fn expected(failed: Option<&str>, verdict: &str) -> Vec<(String, String)> {
 
 /// One box for all of it: to boot one costs 20 s.
 #[test]
-fn contract_14_four_ends_on_a_box() {
+fn contract_14_five_ends_on_a_box() {
     if !lab_wanted() {
         return;
     }
@@ -151,6 +151,7 @@ fn contract_14_four_ends_on_a_box() {
     passes(&lab);
     does_not_build(&lab);
     cancelled_in_the_boot(&lab);
+    killed_in_the_boot(&lab);
     box_is_dead(&lab);
 }
 
@@ -210,20 +211,61 @@ fn cancelled_in_the_boot(lab: &Lab) {
 fn child_output(child: std::process::Child, runs: &Path, old: Option<PathBuf>) -> std::process::Output {
     let pid = rustix::process::Pid::from_child(&child);
     let reader = std::thread::spawn(move || child.wait_with_output().expect("act ends"));
+    wait_for_the_boot(runs, old.as_deref());
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is signalled");
+    reader.join().expect("it is read")
+}
+
+/// Waits until the kernel under test is on its way; gives the folder of the run.
+fn wait_for_the_boot(runs: &Path, old: Option<&Path>) -> PathBuf {
     let began = Instant::now();
     loop {
-        assert!(began.elapsed() < LIMIT && !reader.is_finished(), "the boot was never reached");
-        let run = newest(runs).filter(|dir| old.as_ref() != Some(dir));
-        let journal = run.and_then(|dir| std::fs::read_to_string(dir.join("journal.jsonl")).ok());
-        if journal.is_some_and(|text| text.contains(r#""stage":"boot""#)) {
-            break;
+        assert!(began.elapsed() < LIMIT, "the boot was never reached");
+        if let Some(dir) = newest(runs).filter(|dir| old != Some(dir))
+            && std::fs::read_to_string(dir.join("journal.jsonl"))
+                .is_ok_and(|text| text.contains(r#""stage":"boot""#))
+        {
+            std::thread::sleep(Duration::from_secs(3));
+            return dir;
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    // The kernel under test is on its way by then.
-    std::thread::sleep(Duration::from_secs(3));
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is signalled");
-    reader.join().expect("it is read")
+}
+
+/// `kill -9` while the box boots: whoever stops the run brings the box back in its place.
+fn killed_in_the_boot(lab: &Lab) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let (series, file) = (text(dir.path().join("series.json")), text(dir.path().join("run.json")));
+    std::fs::write(&series, lab.series("pass")).expect("it is written");
+    let runs = cache().join("demo/work/runs");
+    let old = newest(&runs);
+    let action = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_patchlift-action"));
+        command.args(args).args(["--run-file", &file]).stdin(Stdio::null());
+        command.output().expect("it runs")
+    };
+    let (description, work) = (text(lab.description()), text(cache().join("demo/work")));
+    let (mirror, fragment) = (text(cache().join("demo/mirror.git")), text(top().join("lab/kernel.fragment")));
+    let given = ["--box", &description, "--series", &series, "--repo", &mirror, "--work", &work];
+    let limits = ["--fragment", &fragment, "--roll-back-limit", "6m"];
+    let started = action(&[&["start"], &given[..], &limits].concat());
+    assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stdout));
+    let run = wait_for_the_boot(&runs, old.as_deref());
+    let pid = std::fs::read_to_string(run.join("alive")).expect("it is there").parse().expect("a number");
+    let pid = rustix::process::Pid::from_raw(pid).expect("an id");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it is killed");
+    let stopped = action(&["stop"]);
+    let said = String::from_utf8_lossy(&stopped.stdout);
+    assert_eq!(stopped.status.code(), Some(130), "{said}{}", String::from_utf8_lossy(&stopped.stderr));
+    assert!(said.contains("The run was killed"), "{said}");
+    let json = std::fs::read(run.join("report.json")).expect("there is a report");
+    let report = patchlift_report::Report::from_json(&json).expect("it is readable");
+    assert_eq!(report.verdict.ending, Ending::Cancelled);
+    assert!(matches!(report.roll_back, RollBack::Proven { .. }), "{:?}", report.roll_back);
+    let (runs_now, known_good) = lab.release();
+    assert_eq!(runs_now, known_good, "the box is back");
+    assert_eq!(action(&["stop", "--box-only"]).status.code(), Some(0), "and stays so");
 }
 
 fn newest(runs: &Path) -> Option<PathBuf> {
