@@ -119,6 +119,26 @@ fn journal(desk: &Desk) -> Option<String> {
     text.contains("started").then_some(text)
 }
 
+/// act gives a composite action's steps what GitHub does not; nothing may depend on it.
+#[test]
+fn contract_14_inputs_come_by_their_own_names_only() {
+    let workflow = "on: workflow_dispatch\njobs:\n  a:\n    runs-on: self-hosted\n    steps:\n      \
+         - name: Look\n        uses: $/action\n        with: { mode: stop, run-file: nowhere.json, binary: look }\n";
+    let Some(runner) = Runner::with(workflow) else { return };
+    runner.program("look", "#!/bin/sh\nenv | grep -c ^INPUT_\nenv | grep ^PATCHLIFT_");
+    // The action calls what it is given by its path.
+    let text = std::fs::read_to_string(runner.path("workspace/.github/workflows/workflow.yml"))
+        .expect("it is there");
+    let program = runner.path("bin/look").to_string_lossy().into_owned();
+    runner.write(
+        "workspace/.github/workflows/workflow.yml",
+        &text.replace("binary: look", &format!("binary: {program}")),
+    );
+    let told = Told::by(&mut runner.act(&[], &[]));
+    assert_eq!(told.code, Some(0), "{}", told.all());
+    assert_eq!(told.printed("Look"), "0\nPATCHLIFT_RUN_FILE=nowhere.json\n", "{}", told.all());
+}
+
 #[test]
 fn contract_14_settings_and_names_are_checked_before_anything_runs() {
     let desk = Desk::new();

@@ -65,8 +65,14 @@ runs:
       run: mkdir -p \"$DIR\" && cp -r -- \"$STORE/$NAME/.\" \"$DIR\"
 ";
 
-/// act loses what a step has printed last when the step ends at once, in one of four runs on a loaded machine.
-const SHELL: &str = "#!/bin/sh\n/bin/bash \"$@\"\ncode=$?\nsleep 0.5\nexit $code\n";
+/// Two things are made as at GitHub: a composite action's steps get no `INPUT_*`, which act gives them; and nothing
+/// is lost of what a step printed last, which act loses now and then when the step ends at once.
+const SHELL: &str = r#"#!/bin/sh
+env $(env | sed -n 's/^\(INPUT_[^=]*\)=.*/-u \1/p') /bin/bash "$@"
+code=$?
+sleep 0.5
+exit $code
+"#;
 
 /// The top of the checkout.
 pub(crate) fn top() -> PathBuf {
