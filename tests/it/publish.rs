@@ -1,9 +1,5 @@
 //! `patchlift publish`: the verdict of a report, shown at GitHub by the built binary.
 
-#[path = "../../publish/tests/it/fake_github.rs"]
-#[expect(dead_code, unused_imports, reason = "the tests of the crate need more of it")]
-mod fake_github;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -13,7 +9,7 @@ use patchlift_report::{Ending, sample};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use fake_github::{APP, FakeGitHub, Fault, PERSONAL, REPOSITORY, TOKEN};
+use crate::world::people::marks::{APP, FakeGitHub, Fault, PERSONAL, REPOSITORY, TOKEN};
 
 /// A folder with a report of this ending.
 fn folder(ending: Ending) -> TempDir {
