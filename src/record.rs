@@ -54,6 +54,9 @@ pub struct Record {
     pub text: Option<Text>,
     /// A maintainer let it run in spite of policy.
     pub released: bool,
+    /// Why policy keeps it from running once its branch is pushed: its commits may be looked at meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hold: Vec<String>,
     /// Its text is taken from the server's JSON, patch by patch, as its mailbox did not apply.
     #[serde(default)]
     pub from_json: bool,
@@ -183,6 +186,7 @@ impl Record {
             trouble: None,
             text: None,
             released: false,
+            hold: Vec::new(),
             from_json: false,
             priority: 0,
             posted: Vec::new(),

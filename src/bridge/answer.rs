@@ -49,6 +49,11 @@ fn obey(record: &mut Record, what: What, who: &str, now: Timestamp) -> Vec<Event
             vec![record.enter(State::Declined { reason, cancel }, words, now)]
         }
         // Nobody has read what is not there yet: a release is for what was held.
+        // Its branch is about to be pushed, and then it would be held.
+        What::Release if !record.hold.is_empty() => {
+            record.released = true;
+            vec![]
+        }
         What::Release if !can_be_released(&record.state) => {
             vec![Event::Noted { words: format!("nothing to release: it is {}", record.state.word()) }]
         }

@@ -17,7 +17,7 @@ use crate::mail::Options;
 use crate::mirror::MirrorError;
 use crate::patch;
 use crate::policy::sender::addresses;
-use crate::policy::{self, Judgement, Sender, Senders, Subject, Touched};
+use crate::policy::{self, Judgement, Reason, Sender, Senders, Subject, Touched};
 use crate::record::decide::Failure;
 use crate::record::state::{Applied, Base, Tried};
 use crate::record::{Event, Record, State};
@@ -103,6 +103,7 @@ impl Job {
             self.mails.iter().map(|mail| Message::read(mail, Options::default())).collect();
         let now = self.site.clock.now();
         let mut record = self.record.clone();
+        record.hold.clear();
         let subject = self.subject(&messages);
         if let Some(event) = self.judged(&mut record, &subject, now) {
             return Ok(Change::of(record, vec![event]));
@@ -157,7 +158,14 @@ impl Job {
         match policy::judge(&self.project.rules, subject) {
             Judgement::Run => None,
             Judgement::Hold(reasons) => {
+                let about_the_sender = reasons.iter().all(Reason::is_about_the_sender);
                 let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+                if about_the_sender && self.site.shows_held() {
+                    record.hold = reasons;
+                    return None;
+                }
+                record.hold.clear();
+                record.left = None;
                 let words = reasons.join("; ");
                 Some(record.enter(State::Held { reasons }, words, now))
             }

@@ -200,6 +200,11 @@ async fn moved_on(site: &Site, record: &Record) -> Result<(), StoreError> {
             return Vec::<Event>::new();
         }
         let words = format!("branch {}", applied.branch);
+        let reasons = std::mem::take(&mut record.hold);
+        if !reasons.is_empty() && !record.released {
+            let words = reasons.join("; ");
+            return vec![record.enter(State::Held { reasons }, words, now)];
+        }
         let state = if tested { State::Queued { applied } } else { State::Pushed { applied } };
         record.queued = record.queued.or(Some(now));
         vec![record.enter(state, words, now)]

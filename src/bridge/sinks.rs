@@ -173,6 +173,11 @@ impl Sinks {
         !self.configured().is_empty()
     }
 
+    /// Do people see check runs, which have buttons?
+    pub fn has_buttons(&self) -> bool {
+        self.github.as_ref().is_some_and(|marker| marker.marks == Marks::CheckRuns)
+    }
+
     /// The gate to a sink.
     pub(super) fn gate(&self, sink: Sink) -> Option<&Gate> {
         self.gates.get(&sink)

@@ -148,6 +148,12 @@ impl Site {
         self.config.of(record).ok_or_else(gone)
     }
 
+    /// Are the commits of a series that waits for a maintainer pushed, so that they can be looked at, with the button that
+    /// lets it run? Not where a push starts something.
+    pub fn shows_held(&self) -> bool {
+        self.mirror.is_some() && self.config.ci_files().is_none() && self.sinks.has_buttons()
+    }
+
     /// Says what would be done, where nothing is to be done. `false`: do it.
     pub fn only_says(&self, what: impl FnOnce() -> String) -> bool {
         let Some(dry) = &self.dry else { return false };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use patchlift_publish::Credential;
 use url::Url;
 
 use super::reader::{At, Table};
@@ -57,7 +58,11 @@ pub(super) fn all(top: &Table<'_, '_>) -> Option<Config> {
         if top.any("github").is_none() {
             table.problem_here("", "GitHub has nothing to tell without a [github] section; add one");
         }
-        self::webhook(&table)
+        let app = github.iter().flatten().find_map(|github: &github::Settings| match &github.credential {
+            Credential::App(app) => Some(app.id),
+            Credential::Token(_) => None,
+        });
+        self::webhook(&table, app)
     });
     let bases = trees.iter().flat_map(|tree| tree.branches.iter().map(|branch| tree.base(branch)));
     let known = Known { bases: bases.collect(), boxes, runs: github.is_some() };
@@ -279,7 +284,7 @@ fn trigger(table: &Table<'_, '_>) -> Option<github::Trigger> {
     }
 }
 
-fn webhook(table: &Table<'_, '_>) -> Option<webhook::Settings> {
+fn webhook(table: &Table<'_, '_>, app: Option<u64>) -> Option<webhook::Settings> {
     let listen = table.read("listen", |text| {
         text.parse()
             .map_err(|_| "expected an address of this machine and a port, like \"127.0.0.1:8008\"".to_owned())
@@ -291,7 +296,7 @@ fn webhook(table: &Table<'_, '_>) -> Option<webhook::Settings> {
     Some(webhook::Settings {
         listen: listen.map_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8008)), |listen| listen.value),
         secret: secret?,
-        app: None,
+        app,
     })
 }
 

@@ -97,6 +97,11 @@ impl Reason {
         }
     }
 
+    /// It is about who sent the series or what he calls it, and not about what is in it: its commits may be looked at.
+    pub fn is_about_the_sender(&self) -> bool {
+        matches!(self, Self::Stranger { .. } | Self::NoSender | Self::Word { .. })
+    }
+
     /// What makes two reasons about a path the same one, whichever patch it is.
     pub(super) fn kind_and_path(&self) -> (Discriminant<Self>, Vec<u8>) {
         let path = self.touched().map(|touched| touched.path.clone()).unwrap_or_default();

@@ -202,7 +202,9 @@ impl Record {
         self.forget_text();
         self.queued = None;
         let words = format!("its patches changed at the server: revision {}", self.revision);
-        vec![self.enter(State::Waiting, words, now)]
+        let event = self.enter(State::Waiting, words, now);
+        self.left = None;
+        vec![event]
     }
 
     /// What was read of its mails does not count any more.

@@ -138,8 +138,7 @@ async fn obey(shared: &Shared, id: String, digest: String, pressed: Pressed) -> 
             Err(StoreError::Unreadable { .. }) => None,
             found => found?,
         };
-        let tip = record.as_ref().and_then(|record| record.state.applied()).map(|applied| &applied.tip);
-        let is_present = tip == Some(&head);
+        let is_present = record.as_ref().and_then(shown_tip) == Some(&head);
         let requests = if is_present { vec![request] } else { vec![] };
         let is_new = store.take_delivery(&id, &digest, now, &requests)?;
         Ok(is_new.then_some((is_present, record.is_some())))
@@ -158,6 +157,12 @@ async fn obey(shared: &Shared, id: String, digest: String, pressed: Pressed) -> 
             Ok(answer(StatusCode::ACCEPTED, "not its present commits"))
         }
     }
+}
+
+/// The last commit that people see of a series; one that is held has commits, too, where they are shown.
+fn shown_tip(record: &Record) -> Option<&String> {
+    let applied = record.state.applied().or(record.left.as_deref())?;
+    Some(&applied.tip)
 }
 
 /// `GET /healthz`.

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use patchlift_report::{Ending, sample};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bridge::{SOON, Story, change};
+use crate::kill::mails::Posting;
+use crate::webhook;
 use crate::world::people::People;
 use crate::world::people::marks::{APP, REPOSITORY};
 use crate::world::people::slack::{CHANNEL, TOKEN as SLACK_TOKEN};
@@ -175,4 +177,43 @@ fn a_bridge_killed_while_it_tells_says_nothing_twice() {
         channel.iter().all(|(title, details)| title.contains("Passed") && *details == 1).then_some(())
     });
     nothing_is_said_twice(&people, 4);
+}
+
+#[test]
+fn a_strangers_series_waits_with_a_button_and_runs_when_it_is_pressed() {
+    let story = Story::of(&[change("one", "kvm: count exits", 1).from("Stranger <stranger@example.org>")]);
+    let people = told(&story);
+    webhook::listens(&story);
+    let bridge = story.lab.start(None);
+    let held = story.becomes(&bridge, 1, "held");
+    let head = held.left.expect("its commits are there to be looked at").tip;
+    assert!(story.lab.github.model().runs.is_empty(), "nothing of it is run");
+    waits_for("the button", &bridge, || {
+        (mark(&people, &head, "patchlift")? == "action_required").then_some(())
+    });
+    let run = people
+        .marks
+        .memory(|memory| memory.check_runs.iter().find(|run| run["name"] == "patchlift").cloned().unwrap());
+    let pressed = json!({"action": "requested_action", "sender": {"login": "maintainer"},
+        "requested_action": {"identifier": "run-tests"},
+        "check_run": {"external_id": run["external_id"], "head_sha": head, "app": {"id": APP}}});
+    assert_eq!(webhook::delivered(&bridge, "d-1", &pressed), 202);
+    let passed = story.becomes(&bridge, 1, "passed");
+    assert_eq!(passed.state.applied().unwrap().tip, head);
+    waits_for("the verdict", &bridge, || (mark(&people, &head, "patchlift")? == "success").then_some(()));
+    assert!(story.history(1).iter().any(|line| line.contains("@maintainer on GitHub lets it run")));
+    nothing_is_said_twice(&people, 1);
+}
+
+/// Nobody can look at it on GitHub, and nothing of it is there to be run.
+#[test]
+fn a_series_with_guarded_paths_is_not_even_pushed() {
+    let posting = Posting::of("one", "ci: mine bitcoin", ".github/workflows/ci.yml", "on: [push, pull_request]\n");
+    let story = Story::of(&[posting]);
+    let people = told(&story);
+    let bridge = story.lab.start(None);
+    assert_eq!(story.becomes(&bridge, 1, "held").left, None);
+    waits_for("a message", &bridge, || (people.slack.channel().len() == 1).then_some(()));
+    assert!(people.marks.memory(|memory| memory.check_runs.is_empty()));
+    assert!(story.lab.github.model().runs.is_empty());
 }

@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::bridge::{SOON, Story, change};
 use crate::store::samples::{applied, finished, key, run, stands};
-use crate::world::process::within;
+use crate::world::process::{Bridge, within};
 
 const SECRET: &str = "It's a Secret to Everybody";
 const HEAD: &str = "9f3b6c2e71d84a05b6aa0c11d7c3f4e2a8b95d60";
@@ -246,33 +246,42 @@ async fn an_address_that_is_taken_is_said() {
     assert_eq!(error.to_string(), format!("cannot listen at {listen} ([webhook] listen)"));
 }
 
+pub(crate) const BRIDGES_SECRET: &str = "a-webhook-secret-that-must-never-be-seen";
+
+/// The bridge of this story listens for deliveries.
+pub(crate) fn listens(story: &Story) {
+    story.lab.keep_secret("webhook-secret", BRIDGES_SECRET);
+    let webhook = "[webhook]\nlisten = \"127.0.0.1:0\"\nsecret = { file = \"webhook-secret\" }\n[github]\n";
+    story.configured("[github]\n", webhook);
+}
+
+/// A delivery about a check run, as GitHub sends it to a bridge's program.
+pub(crate) fn delivered(bridge: &Bridge, id: &'static str, body: &Value) -> u16 {
+    let said = bridge.said();
+    let address = said.split("deliveries come in at ").nth(1).unwrap().lines().next().unwrap().to_owned();
+    let body = body.to_string().into_bytes();
+    let signature = signed(BRIDGES_SECRET, &body);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let request = reqwest::Client::new().post(&address).body(body);
+        let request = request.header("x-github-event", "check_run").header("x-github-delivery", id);
+        let request =
+            request.header("content-type", "application/json").header("x-hub-signature-256", signature);
+        request.send().await.unwrap().status().as_u16()
+    })
+}
+
 /// All of it, with the bridge's own program: a person presses "re-run" beside the commit, and it is tested again.
 #[test]
 fn a_button_tests_a_series_again() {
     let story = Story::of(&[change("a", "fix a", 1)]);
-    story.lab.keep_secret("webhook-secret", "a-webhook-secret-that-must-never-be-seen");
-    story.configured(
-        "[github]\n",
-        "[webhook]\nlisten = \"127.0.0.1:0\"\nsecret = { file = \"webhook-secret\" }\n[github]\n",
-    );
+    listens(&story);
     let bridge = story.lab.start(None);
     let passed = story.becomes(&bridge, 1, "passed");
     let tip = passed.state.applied().unwrap().tip.clone();
-    let said = bridge.said();
-    let address = said.split("deliveries come in at ").nth(1).unwrap().lines().next().unwrap().to_owned();
     let mut body = rerequested(&tip);
     body["check_run"]["external_id"] = json!(format!("patchlift:fake/1:v1:{tip}:a1:boot"));
-    let body = body.to_string().into_bytes();
-    let signature = signed("a-webhook-secret-that-must-never-be-seen", &body);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let status = runtime.block_on(async {
-        let request = reqwest::Client::new().post(&address).body(body);
-        let request = request.header("x-github-event", "check_run").header("x-github-delivery", "d-1");
-        let request =
-            request.header("content-type", "application/json").header("x-hub-signature-256", signature);
-        request.send().await.unwrap().status()
-    });
-    assert_eq!(status, 202);
+    assert_eq!(delivered(&bridge, "d-1", &body), 202);
     assert!(
         within(SOON, || (story.lab.github.model().runs.len() == 2).then_some(())).is_some(),
         "{}",
