@@ -273,7 +273,7 @@ impl Page {
         }
     }
 
-    /// A fenced block of the first [`EVIDENCE_MAX`] lines, fewer where they do not fit.
+    /// A fenced block of the first lines, as many as evidence has at most, fewer where they do not fit.
     pub fn fenced(&mut self, language: &str, lines: &[impl AsRef<str>]) {
         let clean: Vec<_> =
             lines.iter().take(EVIDENCE_MAX).map(|text| line(text.as_ref(), LINE_MAX)).collect();

@@ -208,7 +208,8 @@ fn a_strangers_series_waits_with_a_button_and_runs_when_it_is_pressed() {
 /// Nobody can look at it on GitHub, and nothing of it is there to be run.
 #[test]
 fn a_series_with_guarded_paths_is_not_even_pushed() {
-    let posting = Posting::of("one", "ci: mine bitcoin", ".github/workflows/ci.yml", "on: [push, pull_request]\n");
+    let posting =
+        Posting::of("one", "ci: mine bitcoin", ".github/workflows/ci.yml", "on: [push, pull_request]\n");
     let story = Story::of(&[posting]);
     let people = told(&story);
     let bridge = story.lab.start(None);
