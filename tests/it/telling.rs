@@ -1,5 +1,6 @@
 //! What people hear of a series beside Patchwork: on GitHub, in Slack.
 
+use std::path::Path;
 use std::time::Duration;
 
 use patchlift_report::{Ending, sample};
@@ -8,9 +9,9 @@ use serde_json::{Value, json};
 use crate::bridge::{SOON, Story, change};
 use crate::kill::mails::Posting;
 use crate::webhook;
-use crate::world::people::People;
 use crate::world::people::marks::{APP, REPOSITORY};
 use crate::world::people::slack::{CHANNEL, TOKEN as SLACK_TOKEN};
+use crate::world::people::{MailServer, People};
 use crate::world::process::{Bridge, within};
 
 const KEY: &str = include_str!("../../publish/tests/data/app-key-pkcs1.pem");
@@ -217,4 +218,119 @@ fn a_series_with_guarded_paths_is_not_even_pushed() {
     waits_for("a message", &bridge, || (people.slack.channel().len() == 1).then_some(()));
     assert!(people.marks.memory(|memory| memory.check_runs.is_empty()));
     assert!(story.lab.github.model().runs.is_empty());
+}
+
+/// The bridge of this story replies by mail.
+fn mails(story: &Story, server: &MailServer) {
+    let section = format!(
+        "[mail]\nserver = \"127.0.0.1\"\nport = {}\ntls = \"none\"\nfrom = \"patchlift <ci@example.org>\"\n\
+         allow = [\"@example.com\"]\n[[tree]]\n",
+        server.port
+    );
+    story.configured("[[tree]]\n", &section);
+}
+
+#[test]
+fn the_author_gets_one_mail_for_what_is_his_own_fault() {
+    let Some(server) = MailServer::start() else { return };
+    let story = Story::of(&[change("one", "kvm: count exits", 1), change("two", "kvm: show exits", 2)]);
+    story.lab.has_no_runners();
+    let people = told(&story);
+    mails(&story, &server);
+    let bridge = story.lab.start(None);
+    for (id, ending, word) in [(1, Ending::DoesNotBoot, "failed"), (2, Ending::Infrastructure, "no-verdict")]
+    {
+        // What is our own fault is run twice.
+        for _ in 0..if word == "failed" { 1 } else { 2 } {
+            let record = story.becomes(&bridge, id, "running");
+            let head = record.state.applied().unwrap().tip.clone();
+            let run = record.state.run().unwrap().id.unwrap();
+            story.lab.github.run_starts(run);
+            story.lab.github.run_ends(run, "failure", Some(&report(ending, &head)));
+            within(SOON, || {
+                let now = story.record(id)?;
+                (now.state.run().and_then(|run| run.id) != Some(run) || now.state.is_final()).then_some(())
+            });
+        }
+        let head = story.becomes(&bridge, id, word).state.applied().unwrap().tip.clone();
+        waits_for("a verdict", &bridge, || {
+            let mark = mark(&people, &head, "patchlift")?;
+            (mark == "failure" || mark == "neutral").then_some(())
+        });
+    }
+    let mut sent = Vec::new();
+    waits_for("a mail", &bridge, || {
+        sent.extend(server.mails());
+        (!sent.is_empty()).then_some(())
+    });
+    drop(bridge);
+    let bridge = story.lab.start(None);
+    waits_for("a sign of life", &bridge, || story.lab.is_up(&bridge).then_some(()));
+    sent.extend(server.mails());
+    let recipients: Vec<_> = sent.iter().map(|mail| mail["recipients"].to_string()).collect();
+    assert_eq!(recipients, ["[\"known@example.com\"]"], "one mail, and none for a fault of ours");
+    let text = sent[0]["text"].as_str().unwrap();
+    assert!(text.contains("This is the series' fault") && text.contains("To repeat it"), "{text}");
+    assert_eq!(sent[0]["headers"]["Auto-Submitted"], "auto-generated");
+}
+
+/// Every secret there is in a whole run, and everything that the run leaves or shows.
+#[test]
+fn no_secret_is_seen_in_a_whole_run() {
+    let story = Story::of(&[change("one", "kvm: count exits", 1), change("two", "kvm: show exits", 2)]);
+    let people = told(&story);
+    webhook::listens(&story);
+    let bridge = story.lab.start(None);
+    let folder = story.lab.config().parent().unwrap().to_owned();
+    let (mut seen, mut looks) = (Vec::new(), 0);
+    let done = within(SOON * 2, || {
+        seen.extend(command_lines(folder.to_str().unwrap()));
+        looks += 1;
+        let told = || people.slack.channel().iter().filter(|(title, _)| title.contains("Passed")).count();
+        (story.record(1)?.state.word() == "passed" && told() == 2).then_some(())
+    });
+    assert!(done.is_some() && looks > 20, "{}", bridge.said());
+    let tokens = people
+        .marks
+        .memory(|memory| memory.app.given.iter().map(|given| given.token.clone()).collect::<Vec<_>>());
+    assert!(tokens.len() >= 2, "one for each repository");
+    let key_line = KEY.lines().nth(1).unwrap().to_owned();
+    let mut secrets = vec![SLACK_TOKEN.to_owned(), webhook::BRIDGES_SECRET.to_owned(), key_line];
+    secrets.extend(tokens);
+    let shown =
+        [story.run("status", &["--json"]), story.run("show", &["--json", "1"]), story.run("report", &["1"])];
+    for secret in &secrets {
+        assert!(!bridge.said().contains(secret), "in the log");
+        assert!(!seen.iter().any(|line| line.contains(secret)), "in a command line");
+        assert!(!shown.iter().any(|ran| ran.stdout.contains(secret) || ran.stderr.contains(secret)));
+        let left = files_with(&folder, secret.as_bytes());
+        let own = ["app.pem", "slack-token", "webhook-secret"];
+        assert!(left.iter().all(|name| own.contains(&name.as_str())), "{left:?}");
+    }
+    let sent = people.marks.memory(|memory| memory.requests.join("\n"));
+    assert!(!secrets.iter().any(|secret| sent.contains(secret)), "in an address");
+}
+
+/// The command lines of all processes that work in this folder.
+fn command_lines(folder: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    lines
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(folder))
+        .collect()
+}
+
+/// The files below a folder that hold these bytes.
+fn files_with(folder: &Path, bytes: &[u8]) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files_with(&path, bytes));
+        } else if memchr::memmem::find(&std::fs::read(&path).unwrap_or_default(), bytes).is_some() {
+            found.push(entry.file_name().into_string().unwrap());
+        }
+    }
+    found
 }

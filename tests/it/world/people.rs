@@ -96,3 +96,47 @@ async fn pass(State(door): State<Door>, request: Request) -> Response {
     }
     response.body(Body::from(answer.bytes().await.unwrap_or_default())).unwrap()
 }
+
+/// A real SMTP server, and the mails that it took.
+pub(crate) struct MailServer {
+    child: std::process::Child,
+    mails: mpsc::Receiver<String>,
+    pub(crate) port: u16,
+}
+
+impl MailServer {
+    /// Starts the one that `.ci/tools` installs; `None`, said loudly, where it is not, and a failure where `CI=true`.
+    pub(crate) fn start() -> Option<Self> {
+        use std::io::BufRead as _;
+        use std::process::{Command, Stdio};
+        let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let tools = Command::new(here.join(".ci/tools")).arg("--installed").output().unwrap();
+        if !tools.status.success() {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "what .ci/tools installs is missing");
+            eprintln!("SKIPPED: there is no SMTP server: run .ci/tools");
+            return None;
+        }
+        let folder = String::from_utf8(tools.stdout).unwrap();
+        let script = here.join("publish/tests/it/smtp_sink.py");
+        let mut command = Command::new(std::path::Path::new(folder.trim()).join("python"));
+        command.arg(script).arg("plain").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let output = std::io::BufReader::new(child.stdout.take().unwrap());
+        let (tell, mails) = mpsc::channel();
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        let port = mails.recv_timeout(std::time::Duration::from_secs(30)).unwrap().parse().unwrap();
+        Some(Self { child, mails, port })
+    }
+
+    /// All mails that have come since this was asked last.
+    pub(crate) fn mails(&self) -> Vec<serde_json::Value> {
+        self.mails.try_iter().map(|mail| serde_json::from_str(&mail).unwrap()).collect()
+    }
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
