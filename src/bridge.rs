@@ -33,7 +33,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 
 use crate::listing::SeriesKey;
-use crate::record::{Event, Record, State};
+use crate::record::{Event, Record, Sink, State};
 use crate::store::StoreError;
 use errands::{Errand, Errands};
 use site::{Site, apart};
@@ -143,11 +143,11 @@ impl Bridge {
         for intent in intents.into_iter().filter(|intent| intent.times >= DEATHS) {
             let reason = format!("{} ended patchlift {} times in a row", intent.step, intent.times);
             let posting = intent.step == post::STEP;
-            let telling = intent.step == tell::STEP;
+            let telling = Sink::ALL.into_iter().find(|sink| sink.step() == intent.step);
             let edit = move |record: &mut Record, now| match record.state {
                 State::Parked { .. } => vec![],
-                _ if telling => {
-                    record.tell_at = None;
+                _ if telling.is_some() => {
+                    telling.into_iter().for_each(|sink| record.hush(sink));
                     vec![Event::Noted { words: reason }]
                 }
                 // What was decided stands, though it cannot be said.

@@ -69,10 +69,13 @@ pub struct Record {
     /// When the sinks beside Patchwork are to be looked after. `None`: all is said.
     #[serde(default)]
     pub tell_at: Option<Timestamp>,
+    /// How often there was something new to say.
+    #[serde(default)]
+    pub news: u64,
     /// What has been said at them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tellings: BTreeMap<Sink, Telling>,
-    /// How often it was given a box to be tested on.
+    /// How many verdicts it has left behind, because somebody had it tested again or its patches changed.
     #[serde(default)]
     pub tests: u32,
     /// Its commits as they were when its state stopped having any: what was said on them is still there.
@@ -192,6 +195,7 @@ impl Record {
             posted: Vec::new(),
             unposted: None,
             tell_at: None,
+            news: 0,
             tellings: BTreeMap::new(),
             tests: 0,
             left: None,
@@ -202,6 +206,12 @@ impl Record {
     pub fn has_news(&mut self, now: Timestamp) {
         self.publish_at = Some(now);
         self.tell_at = Some(now);
+        self.news += 1;
+    }
+
+    /// Its commits, where another series may be put on them: not while policy keeps them from being run.
+    pub fn can_be_built_on(&self) -> Option<&Applied> {
+        self.state.applied().filter(|_| self.hold.is_empty() || self.released)
     }
 
     /// When something is to be done for it next.

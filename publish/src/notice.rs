@@ -123,12 +123,27 @@ pub enum Standing {
     NotTested {
         /// Why, one line.
         reason: String,
-        /// Whose fault that is.
-        fault: Fault,
+        /// Whose fault that is; `None`: nobody's, it was decided so.
+        fault: Option<Fault>,
     },
 }
 
 impl Standing {
+    /// A word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Held { .. } => "held",
+            Self::Conflict { .. } => "conflict",
+            Self::AlreadyApplied { .. } => "already-applied",
+            Self::Pushed => "pushed",
+            Self::Waiting => "waiting",
+            Self::Testing => "testing",
+            Self::Ended { .. } => "ended",
+            Self::Superseded { .. } => "superseded",
+            Self::NotTested { .. } => "not-tested",
+        }
+    }
+
     /// Nothing more will be said unless something new happens.
     pub fn is_over(&self) -> bool {
         !matches!(self, Self::Held { .. } | Self::Waiting | Self::Testing)

@@ -79,10 +79,8 @@ pub fn all() -> Vec<(&'static str, Notice)> {
     let held = Standing::Held { reasons: vec!["it changes .github/workflows/ci.yml".to_owned()] };
     let tried =
         vec!["powerpc/next: patch 2: arch/powerpc/kvm/book3s.c: the hunk does not fit the file".to_owned()];
-    let not_tested = Standing::NotTested {
-        reason: "refused by a maintainer: not for this box".to_owned(),
-        fault: patchlift_report::Fault::Infrastructure,
-    };
+    let not_tested =
+        Standing::NotTested { reason: "refused by a maintainer: not for this box".to_owned(), fault: None };
     let without = |standing| Notice { commits: None, on: None, ..notice(standing) };
     let mut all = vec![
         ("held", without(held)),

@@ -29,6 +29,8 @@ pub struct Words {
     pub list: Vec<String>,
 }
 
+const NOT_BLAMED: &str = "Nothing is held against the series. Nobody has to act.";
+
 const NOBODY: &str = "Nobody has to act.";
 
 /// The report that a series' verdict stands on: none while it is tested once more, and none of other commits.
@@ -99,12 +101,16 @@ pub fn words(notice: &Notice) -> Words {
             NOBODY,
         ),
         Standing::NotTested { reason, fault } => Words {
-            tone: if *fault == Fault::Series { Tone::Bad } else { Tone::Warn },
+            tone: match fault {
+                Some(Fault::Series) => Tone::Bad,
+                Some(_) => Tone::Warn,
+                None => Tone::Calm,
+            },
             ..made(
                 Tone::Warn,
                 &format!("Not tested: {reason}"),
                 "The series was not tested, so nothing is said of whether it works.",
-                acts(*fault),
+                fault.map_or(NOT_BLAMED, acts),
             )
         },
     }

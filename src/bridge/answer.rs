@@ -50,7 +50,7 @@ fn obey(record: &mut Record, what: What, who: &str, now: Timestamp) -> Vec<Event
         }
         // Nobody has read what is not there yet: a release is for what was held.
         // Its branch is about to be pushed, and then it would be held.
-        What::Release if !record.hold.is_empty() => {
+        What::Release if !record.hold.is_empty() && matches!(record.state, State::Applied { .. }) => {
             record.released = true;
             vec![]
         }

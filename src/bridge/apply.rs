@@ -72,7 +72,7 @@ async fn dependencies(site: &Site, record: &Record) -> Result<Vec<Candidate>, St
         .await?;
     let mut candidates: Vec<Candidate> = Vec::new();
     for other in needed {
-        match other.state.applied() {
+        match other.can_be_built_on() {
             Some(applied) => {
                 let why = Why::DependsOn { series: other.key.to_string() };
                 candidates.push(Candidate { rev: applied.tip.clone(), why });

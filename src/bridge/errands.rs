@@ -11,7 +11,7 @@ use super::look::{self, ScanError};
 use super::site::{Site, chain};
 use super::{answer, fetch, push, replies, tell};
 use crate::queue::{self, Busy};
-use crate::record::{Record, State};
+use crate::record::{Record, Sink, State};
 use crate::store::StoreError;
 
 /// One of them.
@@ -31,8 +31,8 @@ pub enum Errand {
     Upkeep,
     /// Give free boxes to waiting series.
     Assign,
-    /// Tell the sinks beside Patchwork.
-    Tell,
+    /// Tell a sink beside Patchwork.
+    Tell(Sink),
     /// Show that the bridge is alive.
     Beat,
 }
@@ -75,16 +75,10 @@ impl Errands {
         let fetches = site.config.trees.iter().map(|tree| Errand::Fetch(tree.name.clone()));
         // Nothing is fetched, shown or done for people where nothing is to be written.
         let fetches = fetches.filter(|_| site.dry.is_none());
-        let others = [
-            Errand::Push,
-            Errand::Assign,
-            Errand::Tell,
-            Errand::Answer,
-            Errand::Expire,
-            Errand::Upkeep,
-            Errand::Beat,
-        ];
-        let others = others.into_iter().take(if site.dry.is_none() { 7 } else { 3 });
+        let others =
+            [Errand::Push, Errand::Assign, Errand::Answer, Errand::Expire, Errand::Upkeep, Errand::Beat];
+        let others = others.into_iter().take(if site.dry.is_none() { 6 } else { 2 });
+        let others = others.chain(site.sinks.configured().into_iter().map(Errand::Tell));
         let idle: BTreeMap<_, _> =
             looks.chain(fetches).chain(others).map(|errand| (errand, Timestamp::UNIX_EPOCH)).collect();
         let mut errands = Self { idle, ..Self::default() };
@@ -170,8 +164,8 @@ pub async fn run(site: &Arc<Site>, errand: &Errand) -> Result<Next, StoreError> 
             assign(site).await?;
             later(often(site, ASSIGN_EVERY))
         }
-        Errand::Tell => {
-            let more = tell::tell(site).await?;
+        Errand::Tell(sink) => {
+            let more = tell::tell(site, *sink).await?;
             later(if more { Duration::ZERO } else { often(site, TELL_EVERY) })
         }
         Errand::Beat => {

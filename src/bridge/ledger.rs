@@ -33,7 +33,7 @@ pub struct Stand {
     since: Timestamp,
     word: &'static str,
     publish_at: Option<Timestamp>,
-    tell_at: Option<Timestamp>,
+    news: u64,
     released: bool,
 }
 
@@ -46,7 +46,7 @@ impl Stand {
             since: record.since,
             word: record.state.word(),
             publish_at: record.publish_at,
-            tell_at: record.tell_at,
+            news: record.news,
             released: record.released,
         }
     }
@@ -275,8 +275,11 @@ fn commit(
     if current.publish_at.is_some() && current.publish_at != stand.publish_at {
         record.publish_at = current.publish_at;
     }
-    if current.tell_at.is_some() && current.tell_at != stand.tell_at {
-        record.tell_at = current.tell_at;
+    if record.news == stand.news {
+        (record.news, record.tell_at) = (current.news, current.tell_at);
+    } else {
+        // Both may have something new to say.
+        record.news += current.news - stand.news;
     }
     let mut others = Vec::new();
     if mails.is_some() {
@@ -346,7 +349,7 @@ fn wake_dependents(
     others: &mut Changed,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    if needed.state.applied().is_none() && !needed.state.is_final() {
+    if needed.can_be_built_on().is_none() && !needed.state.is_final() {
         return Ok(());
     }
     let why = depends_on(&needed.key);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use patchlift_publish::mail::{self, Mailer, Reply};
 use patchlift_publish::slack::{self, Place, Slack};
+use patchlift_publish::status::StatusState;
 use patchlift_publish::{
     Api, ApiError, CheckRun, CheckRunConclusion, CheckStatus, CommitStatus, GitHub, GitHubError, Notice,
     PullRequest, Repository, checks, pull_request,
@@ -19,6 +20,9 @@ use super::gate::Gate;
 use super::site::{chain, ours};
 use crate::record::decide::Failure;
 use crate::record::{Sink, Telling};
+
+/// Mails of one series whose Message-IDs are kept: there is one for each test, and one for a conflict.
+const MAILS_REMEMBERED: usize = 50;
 
 /// Slack takes a message a second in a channel.
 const SLACK_GAP: Duration = Duration::from_secs(1);
@@ -100,7 +104,8 @@ impl Draft {
             Self::Statuses(statuses) => format!("{statuses:?}"),
             Self::PullRequest(wanted) => format!("{wanted:?}"),
             Self::Slack(notice) => format!("{:?}{:?}", slack::message(notice), slack::details(notice)),
-            Self::Mail(reply) => format!("{reply:?}"),
+            // Said once, whatever its date and the bases that were tried since.
+            Self::Mail(reply) => reply.id.clone(),
         };
         digest(&text)
     }
@@ -208,7 +213,11 @@ impl Sinks {
             }
             Sink::Mail => {
                 let (_, settings) = self.mail.as_ref()?;
-                mail::reply(notice, settings).map(|reply| Draft::Mail(Box::new(reply)))
+                let sent: Vec<String> = read(telling.place.as_ref());
+                let reply = mail::reply(notice, settings)?;
+                // What does not apply is tried again whenever a base moves: the author is told once.
+                let news = telling.in_doubt.is_some() || !sent.contains(&reply.id);
+                news.then(|| Draft::Mail(Box::new(reply)))
             }
         }
     }
@@ -232,11 +241,8 @@ impl Sinks {
     async fn mark_with_runs(&self, runs: &[CheckRun], place: Option<serde_json::Value>) -> Said {
         let Some(marker) = &self.github else { return Said::default() };
         let mut there: MarksThere = read(place.as_ref());
-        let left: Vec<CheckRun> = there
-            .iter()
-            .filter(|(key, _)| runs.iter().all(|run| run.external_id != **key))
-            .filter_map(|(key, mark)| Some(not_tested_any_more(key, mark.open.as_ref()?)))
-            .collect();
+        let left = abandoned(&mut there, |key| runs.iter().any(|run| run.external_id == *key));
+        let left: Vec<CheckRun> = left.iter().map(|(key, mark)| not_tested_any_more(key, mark)).collect();
         let mut failure = None;
         for run in runs.iter().chain(&left) {
             let said = digest(&format!("{run:?}"));
@@ -245,8 +251,9 @@ impl Sinks {
             }
             match marker.github.publish(&marker.repository, run).await {
                 Ok(_) => {
-                    let is_over = run.status.conclusion().is_some();
-                    let open = (!is_over).then(|| (run.name.clone(), run.head_sha.clone()));
+                    let waits =
+                        matches!(run.status.conclusion(), None | Some(CheckRunConclusion::ActionRequired));
+                    let open = waits.then(|| (run.name.clone(), run.head_sha.clone()));
                     there.insert(run.external_id.clone(), Mark { said, open });
                 }
                 Err(error) => {
@@ -261,12 +268,18 @@ impl Sinks {
     async fn mark_with_statuses(&self, statuses: &[CommitStatus], place: Option<serde_json::Value>) -> Said {
         let Some(marker) = &self.github else { return Said::default() };
         let mut there: MarksThere = read(place.as_ref());
+        let key = |status: &CommitStatus| format!("{} {}", status.sha, status.context);
         let mark = |status: &CommitStatus| {
-            let key = format!("{} {}", status.sha, status.context);
-            (key, Mark { said: digest(&format!("{status:?}")), open: None })
+            let waits = status.state == StatusState::Pending;
+            let open = waits.then(|| (status.context.clone(), status.sha.clone()));
+            (key(status), Mark { said: digest(&format!("{status:?}")), open })
         };
+        let left = abandoned(&mut there, |known| statuses.iter().any(|status| key(status) == *known));
+        let left: Vec<CommitStatus> =
+            left.iter().map(|(key, mark)| CommitStatus::from(&not_tested_any_more(key, mark))).collect();
         let news: Vec<CommitStatus> = statuses
             .iter()
+            .chain(&left)
             .filter(|status| {
                 let (key, mark) = mark(status);
                 there.get(&key) != Some(&mark)
@@ -317,7 +330,12 @@ impl Sinks {
     async fn by_mail(&self, reply: &Reply, place: Option<serde_json::Value>) -> Said {
         let Some((mailer, _)) = &self.mail else { return Said::default() };
         match mailer.send(reply).await {
-            Ok(_) => Said { place, ..Said::default() },
+            Ok(_) => {
+                let mut sent: Vec<String> = read(place.as_ref());
+                sent.push(reply.id.clone());
+                sent.drain(..sent.len().saturating_sub(MAILS_REMEMBERED));
+                Said { place: write(&sent), ..Said::default() }
+            }
             Err(error) => Said {
                 place,
                 may_have_happened: error.may_have_happened(),
@@ -350,6 +368,14 @@ fn write(place: &impl Serialize) -> Option<serde_json::Value> {
     serde_json::to_value(place).ok()
 }
 
+/// Forgets marks that are not wanted any more; gives those that people would wait for, which are still to be ended.
+fn abandoned(there: &mut MarksThere, is_wanted: impl Fn(&String) -> bool) -> Vec<(String, (String, String))> {
+    // What is over stays at GitHub as it is, and needs no memory.
+    there.retain(|key, mark| mark.open.is_some() || is_wanted(key));
+    let open = there.iter().filter(|(key, _)| !is_wanted(key));
+    open.filter_map(|(key, mark)| Some((key.clone(), mark.open.clone()?))).collect()
+}
+
 /// Ends a check run whose commit is not tested any more, because the series was put on another base or changed.
 fn not_tested_any_more(key: &str, (name, head): &(String, String)) -> CheckRun {
     let text = "The series is tested as other commits, or not at all.";
@@ -371,12 +397,18 @@ fn not_tested_any_more(key: &str, (name, head): &(String, String)) -> CheckRun {
 /// What GitHub does not answer or does not allow for one series, it does not for any; a request whose content it cannot
 /// use is about one.
 fn failed_at_github(error: &GitHubError) -> Failure {
-    let (content, wait) = match error {
-        GitHubError::Api(ApiError::Refused { status: 400 | 413 | 422, by_github: true, .. }) => (true, None),
-        GitHubError::Api(ApiError::RateLimited { wait, .. }) => (false, Some(*wait)),
-        _ => (false, None),
+    let (wide, lasting, wait) = match error {
+        GitHubError::Api(ApiError::Refused { status: 400 | 413 | 422, by_github: true, .. }) => {
+            (false, true, None)
+        }
+        // A commit or a check run that is gone.
+        GitHubError::Api(ApiError::Refused { status: 404 | 410, by_github: true, .. }) => {
+            (false, false, None)
+        }
+        GitHubError::Api(ApiError::RateLimited { wait, .. }) => (true, false, Some(*wait)),
+        _ => (true, false, None),
     };
-    Failure { wide: !content, down: !content, lasting: content, retry_after: wait, ..ours(chain(error)) }
+    Failure { wide, down: wide, lasting, retry_after: wait, ..ours(chain(error)) }
 }
 
 fn failed_at_slack(error: &slack::SlackError) -> Failure {
@@ -394,7 +426,8 @@ fn failed_at_slack(error: &slack::SlackError) -> Failure {
 
 fn failed_at_mail(error: &mail::MailError) -> Failure {
     // Encryption and passwords are for the operator to mend: the mail is sent when they are.
-    let is_ours = !matches!(error, mail::MailError::Refused { step, .. } if *step != mail::Step::LogIn);
-    let content = error.is_lasting() && !is_ours;
-    Failure { wide: !content, down: !content, lasting: content, ..ours(chain(error)) }
+    let about_it = matches!(error, mail::MailError::Refused { step, .. }
+        if !matches!(step, mail::Step::Connect | mail::Step::LogIn));
+    let lasting = error.is_lasting() && about_it;
+    Failure { wide: !about_it, down: !about_it, lasting, ..ours(chain(error)) }
 }

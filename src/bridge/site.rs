@@ -167,9 +167,19 @@ impl Site {
     }
 }
 
+/// A task that is ended when nobody waits for it any more.
+struct Ends<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for Ends<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Does something on a task of its own, so that a fault in the program there stops nothing here. `None`: there was one.
 pub async fn apart<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
-    match tokio::spawn(work).await {
+    // It ends with whoever waits for it: what begins anew after a failure of the store must not find it at work.
+    match (&mut Ends(tokio::spawn(work)).0).await {
         Ok(done) => Some(done),
         Err(error) if error.is_panic() => None,
         // The runtime is going down, and nothing waits for the answer any more.

@@ -12,7 +12,7 @@ use super::ledger::{Change, Stand};
 use super::site::{Site, StepError, ours};
 use crate::config::Config;
 use crate::github::{GitHub, GitHubError, RunView};
-use crate::record::standing::without_prefix;
+use crate::record::standing::{self, without_prefix};
 use crate::record::state::{Applied, Base, Run};
 use crate::record::{Record, State};
 
@@ -130,7 +130,7 @@ fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMa
         "commits": commits,
     });
     // What the commit under a series says of it, where there is one, is the same at every attempt.
-    series["series"]["attempt"] = record.tests.max(1).into();
+    series["series"]["attempt"] = standing::attempt(record).into();
     if series.to_string().len() > SERIES_MAX
         && let Some(commits) = series["commits"].as_array_mut()
     {

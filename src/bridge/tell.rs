@@ -15,54 +15,55 @@ use crate::record::standing::{self, Places};
 use crate::record::{Event, Record, Sink, State, Telling, Trouble};
 use crate::store::StoreError;
 
-/// What is being done, in the journal.
-pub(super) const STEP: &str = "telling of it";
+/// Series in one turn, so that what changes meanwhile is seen.
+const AT_ONCE: usize = 8;
 
-/// Series in one turn: a sink that is slow by its own rules keeps the others for this long only.
-const AT_ONCE: u32 = 8;
+/// Series that are looked at for those of which a sink has not heard: a slow sink leaves this many to the others.
+const READ: u32 = 200;
 
 /// After so many refusals in a row a sink is left until there is something new to say.
 const TRIES: u32 = 12;
 
-/// Tells what is owed of the series that have waited longest. Gives back whether there may be more.
-pub(super) async fn tell(site: &Arc<Site>) -> Result<bool, StoreError> {
-    if !site.sinks.any() {
-        return Ok(false);
-    }
+/// Tells a sink what is owed of the series that have waited longest. Gives back whether there may be more.
+pub(super) async fn tell(site: &Arc<Site>, sink: Sink) -> Result<bool, StoreError> {
     let now = site.clock.now();
-    let due = site.ledger.with(move |store| store.to_tell(now, AT_ONCE)).await?;
-    let more = due.len() >= AT_ONCE as usize;
-    let mut turns = Vec::new();
-    for record in due {
-        let notice = notice(site, &record).await?;
-        turns.push((record, notice));
-    }
-    let turns = Arc::new(turns);
-    let mut tasks = tokio::task::JoinSet::new();
-    for sink in site.sinks.configured() {
-        let (site, turns) = (Arc::clone(site), Arc::clone(&turns));
-        tasks.spawn(async move { at_one(&site, sink, &turns).await });
-    }
-    while let Some(done) = tasks.join_next().await {
-        match done {
-            Ok(done) => done?,
-            Err(error) if error.is_panic() => tracing::error!("telling a sink: a fault in patchlift itself"),
-            Err(_) => std::future::pending().await,
-        }
-    }
-    for (record, notice) in turns.iter() {
-        let (before, silent, site_sinks) = (record.tell_at, notice.is_none(), site.sinks.configured());
-        let next = move |record: &mut Record, _| {
-            // Something newer is to be said already.
-            if record.tell_at == before {
-                let times = site_sinks.iter().filter_map(|sink| record.tellings.get(sink)?.not_before);
-                record.tell_at = times.filter(|_| !silent).min();
-            }
-            vec![]
+    let mut due = site.ledger.with(move |store| store.to_tell(now, READ)).await?;
+    due.retain(|record| record.owes(sink, now));
+    let more = due.len() > AT_ONCE;
+    for record in due.into_iter().take(AT_ONCE) {
+        let intent = site.ledger.begin(&record.key, sink.step()).await?;
+        let work = {
+            let (site, record) = (Arc::clone(site), record.clone());
+            apart(async move { one(&site, sink, &record).await })
         };
-        site.ledger.edit(&record.key, None, next).await?;
+        if let Some(done) = work.await {
+            done?;
+        } else {
+            let words = format!("{} is left: a fault in patchlift itself", sink.words());
+            let hush = move |record: &mut Record, _| {
+                record.hush(sink);
+                vec![Event::Noted { words }]
+            };
+            edit(site, &record, hush).await?;
+        }
+        site.ledger.with(move |store| store.drop_intent(intent)).await?;
     }
     Ok(more)
+}
+
+/// Changes what is known of a series' tellings, and when the next is due.
+async fn edit(
+    site: &Site,
+    record: &Record,
+    change: impl FnOnce(&mut Record, Timestamp) -> Vec<Event> + Send + 'static,
+) -> Result<(), StoreError> {
+    let sinks = site.sinks.configured();
+    let edit = move |record: &mut Record, now| {
+        let events = change(record, now);
+        record.tell_at = record.next_telling(&sinks);
+        events
+    };
+    site.ledger.edit(&record.key, None, edit).await
 }
 
 /// What is to be said of a series, with its report.
@@ -83,44 +84,21 @@ async fn notice(site: &Site, record: &Record) -> Result<Option<Notice>, StoreErr
     Ok(standing::notice(record, &places, report))
 }
 
-/// Tells one sink of each series in turn.
-async fn at_one(site: &Arc<Site>, sink: Sink, turns: &[(Record, Option<Notice>)]) -> Result<(), StoreError> {
-    for (record, notice) in turns {
-        let Some(notice) = notice else { continue };
-        let intent = site.ledger.begin(&record.key, STEP).await?;
-        let work = {
-            let (site, record, notice) = (Arc::clone(site), record.clone(), notice.clone());
-            apart(async move { one(&site, sink, &record, &notice).await })
-        };
-        match work.await {
-            Some(done) => done?,
-            None => keep_silent(site, sink, record).await?,
-        }
-        site.ledger.with(move |store| store.drop_intent(intent)).await?;
-    }
-    Ok(())
-}
-
-/// Says nothing more there until there is something new to say.
-async fn keep_silent(site: &Site, sink: Sink, record: &Record) -> Result<(), StoreError> {
-    let edit = move |record: &mut Record, _| {
-        let telling = record.tellings.entry(sink).or_default();
-        telling.not_before = None;
-        vec![Event::Noted { words: format!("{} is left: a fault in patchlift itself", sink.words()) }]
-    };
-    site.ledger.edit(&record.key, None, edit).await
-}
-
-async fn one(site: &Site, sink: Sink, record: &Record, notice: &Notice) -> Result<(), StoreError> {
+async fn one(site: &Site, sink: Sink, record: &Record) -> Result<(), StoreError> {
     let mut telling = record.tellings.get(&sink).cloned().unwrap_or_default();
     let now = site.clock.now();
-    let Some(draft) = site.sinks.draft(sink, notice, &telling) else { return Ok(()) };
-    let digest = draft.digest();
-    if telling.said.as_deref() == Some(digest.as_str()) || telling.not_before.is_some_and(|at| at > now) {
-        return Ok(());
-    }
+    telling.heard = record.news;
+    telling.not_before = None;
+    let notice = notice(site, record).await?;
+    let draft = notice.as_ref().and_then(|notice| site.sinks.draft(sink, notice, &telling));
+    let owed = draft.map(|draft| (draft.digest(), draft));
+    let owed = owed.filter(|(digest, _)| telling.said.as_deref() != Some(digest.as_str()));
+    let Some((digest, draft)) = owed else {
+        telling.trouble = None;
+        return keep(site, record, sink, telling, vec![]).await;
+    };
     if site.only_says(|| format!("{}: bring {} up to date", record.key, sink.words())) {
-        return Ok(());
+        return keep(site, record, sink, telling, vec![]).await;
     }
     if let Some(until) = site.sinks.gate(sink).and_then(|gate| gate.closed(now)) {
         telling.not_before = Some(until);
@@ -131,7 +109,7 @@ async fn one(site: &Site, sink: Sink, record: &Record, notice: &Notice) -> Resul
     telling.in_doubt = Some(in_doubt.unwrap_or(now));
     keep(site, record, sink, telling.clone(), vec![]).await?;
     let said = site.sinks.say(&draft, telling.place.take(), in_doubt).await;
-    let events = settle(site, sink, &mut telling, said, digest);
+    let events = settle(site, sink, &mut telling, said, digest, in_doubt);
     if let Some(Event::Failed { what, .. }) = events.first() {
         tracing::warn!(series = %record.key, "{}: {what}", sink.words());
     }
@@ -139,7 +117,14 @@ async fn one(site: &Site, sink: Sink, record: &Record, notice: &Notice) -> Resul
 }
 
 /// What a sink's answer means for the telling.
-fn settle(site: &Site, sink: Sink, telling: &mut Telling, said: Said, digest: String) -> Vec<Event> {
+fn settle(
+    site: &Site,
+    sink: Sink,
+    telling: &mut Telling,
+    said: Said,
+    digest: String,
+    in_doubt: Option<Timestamp>,
+) -> Vec<Event> {
     let now = site.clock.now();
     telling.place = said.place;
     telling.not_before = None;
@@ -147,18 +132,19 @@ fn settle(site: &Site, sink: Sink, telling: &mut Telling, said: Said, digest: St
         if let Some(gate) = site.sinks.gate(sink) {
             gate.worked();
         }
-        *telling = Telling { said: Some(digest), place: telling.place.take(), ..Telling::default() };
+        let (heard, place) = (telling.heard, telling.place.take());
+        *telling = Telling { heard, said: Some(digest), place, ..Telling::default() };
         return vec![];
     };
     if !said.may_have_happened {
-        telling.in_doubt = None;
+        // What was in doubt before is so still: the look-up may be what failed.
+        telling.in_doubt = in_doubt;
     }
     let known = telling.trouble.as_ref().is_some_and(|trouble| trouble.what == failure.what);
     let trouble = Trouble::after(telling.trouble.as_ref(), &failure, now);
     if (failure.lasting && !failure.wide) || trouble.times >= TRIES {
         telling.said = Some(digest);
         telling.refused = Some(failure.what.clone());
-        telling.in_doubt = None;
     } else {
         let mut until = now + backoff::after(trouble.in_a_row(), failure.retry_after);
         if let Some(gate) = site.sinks.gate(sink).filter(|_| failure.down) {
@@ -182,9 +168,9 @@ async fn keep(
     telling: Telling,
     events: Vec<Event>,
 ) -> Result<(), StoreError> {
-    let edit = move |record: &mut Record, _: Timestamp| {
+    let keep = move |record: &mut Record, _: Timestamp| {
         record.tellings.insert(sink, telling);
         events
     };
-    site.ledger.edit(&record.key, None, edit).await
+    edit(site, record, keep).await
 }

@@ -97,8 +97,11 @@ const ANY_LIMIT: u32 = 24;
 impl Record {
     /// Moves the series on, at `now`.
     pub fn enter(&mut self, state: State, words: impl Into<String>, now: Timestamp) -> Event {
-        if let (State::Queued { .. }, State::Starting { .. }) = (&self.state, &state) {
+        if matches!(self.state, State::Finished { .. }) && !matches!(state, State::Finished { .. }) {
             self.tests += 1;
+        }
+        if !matches!(state, State::Applied { .. }) {
+            self.hold.clear();
         }
         if state.applied().is_some() {
             self.left = None;
@@ -210,6 +213,7 @@ impl Record {
     /// What was read of its mails does not count any more.
     pub fn forget_text(&mut self) {
         self.text = None;
+        self.hold.clear();
         self.from_json = false;
         self.released = false;
     }

@@ -26,7 +26,10 @@ const IN_A_PATH: &AsciiSet =
 /// What is to be said of a series; `None`: nothing, or nothing new.
 pub fn notice(record: &Record, places: &Places, report: Option<Report>) -> Option<Notice> {
     let standing = standing(record)?;
-    let applied = record.state.applied().or(record.left.as_deref());
+    // What does not apply any more says nothing of commits that were made before.
+    let about_commits = !matches!(standing, Standing::Conflict { .. } | Standing::AlreadyApplied { .. });
+    let left = record.left.as_deref().filter(|_| about_commits);
+    let applied = record.state.applied().or(left);
     let run = record.state.run();
     let first = record.listing.cover.as_ref().or(record.listing.patches.first());
     let message_id = first.map_or(String::new(), |first| first.msgid.clone());
@@ -60,12 +63,9 @@ pub fn notice(record: &Record, places: &Places, report: Option<Report>) -> Optio
     })
 }
 
-/// Which test of the series it is that is spoken of, from 1: the last one, or the next one where it waits for it.
+/// Which test of the series it is that is spoken of, from 1: the one it waits for, the one that runs, or the last one.
 pub fn attempt(record: &Record) -> u32 {
-    match record.state {
-        State::Held { .. } | State::Queued { .. } | State::Pushed { .. } => record.tests + 1,
-        _ => record.tests.max(1),
-    }
+    record.tests + 1
 }
 
 fn standing(record: &Record) -> Option<Standing> {
@@ -86,14 +86,22 @@ fn standing(record: &Record) -> Option<Standing> {
         }
         // Nobody waits for news of a series of which nothing was said.
         State::Superseded { by, .. } if promised => Standing::Superseded { by: by.to_string() },
-        State::Declined { reason, .. } if promised => not_tested(reason),
-        State::Parked { reason, .. } if promised || record.text.is_some() => not_tested(reason),
+        State::Declined { reason, .. } | State::GivenUp { reason } if promised => not_tested(reason, None),
+        State::Parked { reason, .. } if promised || record.text.is_some() => {
+            not_tested(reason, Some(Fault::Infrastructure))
+        }
+        State::Follows { leader, .. } if promised => {
+            not_tested(&format!("the same patches are tested as {leader}"), None)
+        }
+        State::Waiting if promised => {
+            not_tested("its patches changed at the server; it is looked at again when it is whole", None)
+        }
         _ => return None,
     })
 }
 
-fn not_tested(reason: &str) -> Standing {
-    Standing::NotTested { reason: reason.to_owned(), fault: Fault::Infrastructure }
+fn not_tested(reason: &str, fault: Option<Fault>) -> Standing {
+    Standing::NotTested { reason: reason.to_owned(), fault }
 }
 
 /// On the way to being tested, or tested: its branch is on the mirror.

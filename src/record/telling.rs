@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Trouble;
+use super::{Record, Trouble};
 
 /// A place where people are told of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,6 +23,16 @@ impl Sink {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::GitHub, Self::PullRequest, Self::Slack, Self::Mail];
 
+    /// What is being done, in the journal.
+    pub fn step(self) -> &'static str {
+        match self {
+            Self::GitHub => "marking its commits on GitHub",
+            Self::PullRequest => "bringing its pull request up to date",
+            Self::Slack => "telling Slack of it",
+            Self::Mail => "writing a mail about it",
+        }
+    }
+
     /// What is being done, a fragment.
     pub fn words(self) -> &'static str {
         match self {
@@ -37,6 +47,9 @@ impl Sink {
 /// What one sink was told.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Telling {
+    /// [`Record::news`] that was dealt with.
+    #[serde(default)]
+    pub heard: u64,
     /// SHA-256 of what was said last, in hex.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said: Option<String>,
@@ -55,4 +68,34 @@ pub struct Telling {
     /// It will never be taken as it is: not tried again until there is something new to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+}
+
+impl Record {
+    /// Is something to be said of it there now?
+    pub fn owes(&self, sink: Sink, now: Timestamp) -> bool {
+        let telling = self.tellings.get(&sink);
+        let waits = telling.and_then(|telling| telling.not_before);
+        let is_heard = telling.map_or(0, |telling| telling.heard) == self.news;
+        (!is_heard || waits.is_some()) && waits.is_none_or(|until| until <= now)
+    }
+
+    /// When one of these sinks is to be looked after next. `None`: all have heard the newest.
+    pub fn next_telling(&self, sinks: &[Sink]) -> Option<Timestamp> {
+        let next = |sink: &Sink| {
+            let telling = self.tellings.get(sink);
+            let waits = telling.and_then(|telling| telling.not_before);
+            let is_heard = telling.map_or(0, |telling| telling.heard) == self.news;
+            // Long ago is at once.
+            waits.or((!is_heard).then_some(Timestamp::UNIX_EPOCH))
+        };
+        sinks.iter().filter_map(next).min()
+    }
+
+    /// Says nothing more there until there is something new to say.
+    pub fn hush(&mut self, sink: Sink) {
+        let news = self.news;
+        let telling = self.tellings.entry(sink).or_default();
+        telling.heard = news;
+        telling.not_before = None;
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A World with these series in its list, and the tree they are for.
 pub(crate) struct Story {
     pub(crate) lab: Lab,
-    upstream: GitRepo,
+    pub(crate) upstream: GitRepo,
     pub(crate) mails: Vec<Vec<u8>>,
 }
 

@@ -19,7 +19,10 @@ pub(super) fn whole(notice: &Notice, target: &Target) -> CheckRun {
         Standing::Pushed | Standing::AlreadyApplied { .. } => over(Mark::Neutral),
         Standing::Ended { fault: None, .. } => over(Mark::Success),
         Standing::Conflict { .. } => over(Mark::Failure),
-        Standing::Ended { fault: Some(fault), .. } | Standing::NotTested { fault, .. } => over(mark(*fault)),
+        Standing::NotTested { fault: None, .. } => over(Mark::Neutral),
+        Standing::Ended { fault: Some(fault), .. } | Standing::NotTested { fault: Some(fault), .. } => {
+            over(mark(*fault))
+        }
     };
     let title = notice_words::words(notice).title;
     let check = target.check(Part::Whole, status, &title, notice_words::page(notice, SUMMARY_MAX));

@@ -36,7 +36,7 @@ pub(super) fn text(notice: &Notice, contact: Option<&str>) -> String {
         page.prose(&format!("{}. {}", gist.state, gist.more));
         page.list("", &gist.reasons);
     }
-    page.prose(&format!("{} {}", gist.blame, gist.who_acts));
+    page.prose(format!("{} {}", gist.blame, gist.who_acts).trim());
     if let Some(report) = report {
         page.list("What fails here and not on the base:", &new_failures(report));
         commands(&mut page, report);

@@ -138,7 +138,9 @@ impl Slack {
         known: Option<&Place>,
         in_doubt: Option<Timestamp>,
     ) -> Result<Place, SlackError> {
-        let test = format!("r{}.a{}", notice.revision, notice.attempt);
+        // What was over may begin again: a base moves, and what did not apply is tested.
+        let (revision, attempt, stands) = (notice.revision, notice.attempt, notice.standing.word());
+        let test = format!("r{revision}.a{attempt}.{stands}");
         let known = known.cloned().unwrap_or_default();
         if !notice.standing.is_over() || known.said.as_ref() == Some(&test) {
             return Ok(known);

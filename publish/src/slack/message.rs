@@ -30,7 +30,9 @@ pub fn message(notice: &Notice) -> Message {
     blocks.push(Block::Header { text: Text::plain(format!("{} {heading}", gist.symbol)) });
     blocks.push(Block::Section { text: Text::plain(plain(&gist.sentences, SUMMARY_MAX)) });
     blocks.section(reasons(&gist));
-    blocks.section(blame(&gist));
+    if notice.standing.is_over() || !gist.blame.is_empty() {
+        blocks.section(blame(&gist));
+    }
     if let Some(report) = notice.report.as_deref() {
         blocks.section(failures(report));
         if is_reproduced(&gist) {
@@ -66,7 +68,9 @@ fn reasons(gist: &Gist) -> String {
 }
 
 fn blame(gist: &Gist) -> String {
-    format!("*{}* {}", plain(&gist.blame, VALUE_MAX), plain(&gist.who_acts, VALUE_MAX))
+    let blame = plain(&gist.blame, VALUE_MAX);
+    let blame = if blame.is_empty() { blame } else { format!("*{blame}* ") };
+    format!("{blame}{}", plain(&gist.who_acts, VALUE_MAX))
 }
 
 fn failures(report: &Report) -> String {

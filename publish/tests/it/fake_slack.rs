@@ -43,6 +43,8 @@ pub(crate) struct Memory {
     pub(crate) faults: VecDeque<(&'static str, Fault)>,
     /// Most messages on a page, if less than what is asked for.
     pub(crate) page: Option<usize>,
+    /// The second of its first message, where it is to be this machine's; otherwise one in November 2026.
+    pub(crate) began: Option<u64>,
     posted: u32,
 }
 
@@ -202,7 +204,8 @@ fn wrong(body: &Value) -> Option<&'static str> {
 impl Memory {
     fn put(&mut self, message: &Value) -> String {
         self.posted += 1;
-        let ts = format!("{}.000{:03}", 1_795_000_000 + self.posted, self.posted);
+        let second = self.began.unwrap_or(1_795_000_000) + u64::from(self.posted);
+        let ts = format!("{second}.000{:03}", self.posted);
         let mut message = message.clone();
         message["ts"] = ts.clone().into();
         self.messages.push(message);

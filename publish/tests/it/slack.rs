@@ -247,14 +247,23 @@ async fn a_webhook_says_one_thing_when_the_series_is_over() {
     let lab = notice_sample::ended(Ending::Infrastructure);
     let place = slack.tell(&lab, KEY, Some(&place), None).await.unwrap();
     let place = slack.tell(&lab, KEY, Some(&place), None).await.unwrap();
-    let superseded = notice_sample::notice(Standing::Superseded { by: "ozlabs/4712".to_owned() });
-    let place = slack.tell(&superseded, KEY, Some(&place), None).await.unwrap();
     assert_eq!(fake.memory(|memory| memory.webhook.len()), 1);
+    // A base moves, and what was tested does not apply any more; then it is tested again.
+    let tried = vec!["powerpc/next: patch 1: x.c: the hunk does not fit the file".to_owned()];
+    let conflict = notice_sample::notice(Standing::Conflict { tried });
+    let place = slack.tell(&conflict, KEY, Some(&place), None).await.unwrap();
     let again = Notice { attempt: 2, ..notice_sample::ended(Ending::Passed) };
     slack.tell(&again, KEY, Some(&place), None).await.unwrap();
     let said = fake.memory(|memory| memory.webhook.clone());
     let titles: Vec<_> = said.iter().map(|one| one["blocks"][0]["text"]["text"].as_str().unwrap()).collect();
-    assert_eq!(titles, ["⚠️ Lab failed: KVM: PPC: count exits", "✅ Passed: KVM: PPC: count exits"]);
+    assert_eq!(
+        titles,
+        [
+            "⚠️ Lab failed: KVM: PPC: count exits",
+            "❌ Does not apply: KVM: PPC: count exits",
+            "✅ Passed: KVM: PPC: count exits"
+        ]
+    );
 }
 
 #[tokio::test]

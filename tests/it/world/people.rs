@@ -36,6 +36,8 @@ impl People {
             runtime.block_on(async move {
                 let marks = marks::FakeGitHub::start("").await;
                 let slack = slack::FakeSlack::start().await;
+                let now = jiff::Timestamp::now().as_second();
+                slack.memory(|memory| memory.began = u64::try_from(now).ok());
                 let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let github = format!("http://{}/", listener.local_addr().unwrap());
                 let door = Door { marks: marks.url.clone(), runs, client: reqwest::Client::new() };

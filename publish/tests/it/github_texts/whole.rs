@@ -183,13 +183,13 @@ fn the_first_words_of_all_others() {
     **Nobody has to act.**
 
     --- not-tested
-    ## ⚠️ Not tested\: refused by a maintainer\: not for this box
+    ## ➖ Not tested\: refused by a maintainer\: not for this box
 
     `KVM: PPC: count exits`
 
     The series was not tested, so nothing is said of whether it works\.
 
-    **This is not the author's fault. Nothing is held against the series. The operator of the lab has to act.**
+    **Nothing is held against the series. Nobody has to act.**
 
     --- no-report
     ## ⚠️ Lab failed\: the run ended \(failure\) without a report
