@@ -92,7 +92,9 @@ async fn one(site: &Site, sink: Sink, record: &Record) -> Result<(), StoreError>
     let notice = notice(site, record).await?;
     let draft = notice.as_ref().and_then(|notice| site.sinks.draft(sink, notice, &telling));
     let owed = draft.map(|draft| (draft.digest(), draft));
-    let owed = owed.filter(|(digest, _)| telling.said.as_deref() != Some(digest.as_str()));
+    // What was about to be said when the bridge was killed may be there in place of this.
+    let is_sure = telling.in_doubt.is_none();
+    let owed = owed.filter(|(digest, _)| !is_sure || telling.said.as_deref() != Some(digest.as_str()));
     let Some((digest, draft)) = owed else {
         telling.trouble = None;
         return keep(site, record, sink, telling, vec![]).await;
@@ -107,7 +109,9 @@ async fn one(site: &Site, sink: Sink, record: &Record) -> Result<(), StoreError>
     // Written down before anything is said: from here on it may be there.
     let in_doubt = telling.in_doubt;
     telling.in_doubt = Some(in_doubt.unwrap_or(now));
-    keep(site, record, sink, telling.clone(), vec![]).await?;
+    // Not heard before it is said: a bridge that is killed here begins again.
+    let unheard = Telling { heard: record.news.wrapping_sub(1), ..telling.clone() };
+    keep(site, record, sink, unheard, vec![]).await?;
     let said = site.sinks.say(&draft, telling.place.take(), in_doubt).await;
     let events = settle(site, sink, &mut telling, said, digest, in_doubt);
     if let Some(Event::Failed { what, .. }) = events.first() {
