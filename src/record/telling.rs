@@ -99,3 +99,35 @@ impl Record {
         telling.not_before = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing::{Listing, SeriesKey};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn each_sink_hears_all_news_in_its_own_time() {
+        let key = SeriesKey { server: "s".into(), id: 7 };
+        let mut record = Record::new(key, Listing::sample(&[(1, "x")]), at(0));
+        let both = [Sink::GitHub, Sink::Slack];
+        assert_eq!(record.next_telling(&both), None, "nothing was said, and nothing is to be");
+        record.has_news(at(10));
+        assert!(record.owes(Sink::Slack, at(10)) && record.owes(Sink::GitHub, at(10)));
+        record.tellings.insert(Sink::GitHub, Telling { heard: record.news, ..Telling::default() });
+        let later = Telling { heard: record.news, not_before: Some(at(70)), ..Telling::default() };
+        record.tellings.insert(Sink::Slack, later);
+        assert!(!record.owes(Sink::GitHub, at(99)) && !record.owes(Sink::Slack, at(69)));
+        assert!(record.owes(Sink::Slack, at(70)));
+        assert_eq!(record.next_telling(&both), Some(at(70)));
+        // More news waits for what is down, and not for others.
+        record.has_news(at(20));
+        assert!(record.owes(Sink::GitHub, at(20)) && !record.owes(Sink::Slack, at(20)));
+        record.hush(Sink::GitHub);
+        record.hush(Sink::Slack);
+        assert_eq!(record.next_telling(&both), None);
+    }
+}

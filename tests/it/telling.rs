@@ -1,6 +1,7 @@
 //! What people hear of a series beside Patchwork: on GitHub, in Slack.
 
 mod later;
+mod token;
 
 use std::path::Path;
 use std::time::Duration;
