@@ -189,6 +189,14 @@ impl Api {
         api
     }
 
+    /// The number of the App that asks; `None`: a token does.
+    pub(crate) fn app(&self) -> Option<u64> {
+        match &self.access {
+            Access::Token(_) => None,
+            Access::App(signer) | Access::Installation(signer, _) => Some(signer.id),
+        }
+    }
+
     /// A token for git over https, user name `x-access-token`. One of an App is good for ten more minutes at least.
     ///
     /// # Errors

@@ -178,13 +178,15 @@ impl Checks<'_> {
         Ok(published)
     }
 
-    /// The newest check run with this name and key on the commit.
+    /// The newest check run with this name and key on the commit. An App looks at its own only: it may change no other's,
+    /// whatever key that one has.
     async fn find(&self, run: &CheckRun) -> Result<Option<Listed>, GitHubError> {
         let name = utf8_percent_encode(&run.name, NON_ALPHANUMERIC);
+        let own = self.api.app().map_or(String::new(), |app| format!("&app_id={app}"));
         let mut newest: Option<Listed> = None;
         for page in 1..=PAGES_MAX {
             let route = self.repository.route(&format!(
-                "commits/{}/check-runs?check_name={name}&filter=all&per_page={PAGE}&page={page}",
+                "commits/{}/check-runs?check_name={name}{own}&filter=all&per_page={PAGE}&page={page}",
                 run.head_sha
             ));
             let listed: ListPage = self.api.get(LOOK_UP, route).await?.json()?;

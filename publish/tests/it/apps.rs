@@ -46,6 +46,20 @@ async fn contract_an_app_publishes_with_a_token_for_one_repository_and_purpose()
 }
 
 #[tokio::test]
+async fn contract_an_app_leaves_check_runs_of_others_alone() {
+    let github = FakeGitHub::start("").await;
+    let run = checks::of_report(&sample::report(Ending::Passed), None).remove(0);
+    let workflow = GitHub::new(github.api(SecretString::from(TOKEN)));
+    let app = GitHub::new(github.api(app()));
+    let theirs = workflow.publish(&repository(), &run).await.unwrap();
+    let ours = app.publish(&repository(), &run).await.unwrap();
+    assert_eq!(ours.change, Change::Created, "GitHub lets no App change what another one made");
+    assert_ne!(ours.id, theirs.id);
+    let again = app.publish(&repository(), &run).await.unwrap();
+    assert_eq!((again.id, again.change), (ours.id, Change::None));
+}
+
+#[tokio::test]
 async fn contract_the_authorization_is_on_every_page_wherever_the_server_is() {
     let github = FakeGitHub::start("/api/v3").await;
     let run = checks::of_report(&sample::report(Ending::Passed), None).remove(0);

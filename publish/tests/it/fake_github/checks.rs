@@ -2,21 +2,41 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::{FakeGitHub, answer, refuse};
+use super::{APP, FakeGitHub, TOKEN, answer, refuse};
 use crate::contract::check_request;
 
 const CREATE: &str = "/repos/{owner}/{repo}/check-runs";
 const UPDATE: &str = "/repos/{owner}/{repo}/check-runs/{check_run_id}";
 const LIST: &str = "/repos/{owner}/{repo}/commits/{ref}/check-runs";
 
-pub(super) async fn create(State(github): State<FakeGitHub>, Json(body): Json<Value>) -> Response {
+/// The App that `GITHUB_TOKEN` belongs to, on github.com.
+const ACTIONS: u64 = 15_368;
+
+/// The App that asks.
+fn app_of(headers: &HeaderMap) -> u64 {
+    let token = headers.get("authorization").and_then(|value| value.to_str().ok());
+    if token.is_some_and(|token| token.ends_with(TOKEN)) { ACTIONS } else { APP }
+}
+
+/// Is it this App's? One that a test put there is whoever's asks.
+fn is_of(run: &Value, app: u64) -> bool {
+    run["app_id"].as_u64().is_none_or(|maker| maker == app)
+}
+
+pub(super) async fn create(
+    State(github): State<FakeGitHub>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
     check_request("post", CREATE, &body);
     github.memory(|memory| {
         let id = memory.check_runs.len() as u64 + 101;
-        let mut run = json!({"id": id, "head_sha": body["head_sha"], "annotations": []});
+        let mut run =
+            json!({"id": id, "app_id": app_of(&headers), "head_sha": body["head_sha"], "annotations": []});
         take(&mut run, &body);
         memory.check_runs.push(run.clone());
         answer("post", CREATE, 201, &shown(&run))
@@ -26,6 +46,7 @@ pub(super) async fn create(State(github): State<FakeGitHub>, Json(body): Json<Va
 pub(super) async fn update(
     State(github): State<FakeGitHub>,
     Path(id): Path<u64>,
+    headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Response {
     check_request("patch", UPDATE, &body);
@@ -33,6 +54,9 @@ pub(super) async fn update(
         let Some(run) = memory.check_runs.iter_mut().find(|run| run["id"] == id) else {
             return refuse(404, "Not Found");
         };
+        if !is_of(run, app_of(&headers)) {
+            return refuse(403, "Invalid app_id");
+        }
         take(run, &body);
         answer("patch", UPDATE, 200, &shown(run))
     })
@@ -41,6 +65,7 @@ pub(super) async fn update(
 #[derive(serde::Deserialize)]
 pub(super) struct Filter {
     check_name: String,
+    app_id: Option<u64>,
     filter: String,
     per_page: usize,
     page: usize,
@@ -57,6 +82,7 @@ pub(super) async fn list(
             .check_runs
             .iter()
             .filter(|run| run["head_sha"] == sha && run["name"] == filter.check_name)
+            .filter(|run| filter.app_id.is_none_or(|app| is_of(run, app)))
             .map(shown)
             .collect();
         let page: Vec<_> =
