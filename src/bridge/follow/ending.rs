@@ -123,7 +123,8 @@ fn read(report: &[u8], applied: &Applied, now: Timestamp) -> Outcome {
         Ok(report) => report,
         Err(error) => return no_verdict(format!("the run's report cannot be read: {}", chain(&error)), now),
     };
-    if report.head != applied.tip && !report.head.is_empty() {
+    let names_none = report.head.is_empty();
+    if report.head != applied.tip && !names_none {
         return no_verdict("the run's report is about another commit".to_owned(), now);
     }
     let ending = report.verdict.ending;
@@ -134,13 +135,14 @@ fn read(report: &[u8], applied: &Applied, now: Timestamp) -> Outcome {
         _ => Whose::Infrastructure,
     });
     let passed = whose.is_none() && ending == patchlift_report::Ending::Passed;
-    // A pass needs to be about these commits, not about none.
-    if passed && report.head != applied.tip {
+    let whose = whose.or((!passed).then_some(Whose::Infrastructure));
+    // A verdict is about these commits, not about none; that something of ours broke needs no commit.
+    if names_none && whose != Some(Whose::Infrastructure) {
         return no_verdict("the run's report names no commit".to_owned(), now);
     }
     Outcome {
         passed,
-        whose: whose.or((!passed).then_some(Whose::Infrastructure)),
+        whose,
         summary: patchlift_report::clean::line(&report.verdict.title, SUMMARY_MAX),
         ended: now,
         reported: true,
@@ -238,6 +240,41 @@ mod tests {
         let dropped = cancelled(no_verdict(String::new(), now), &view("cancelled"), &dropped, now);
         assert!(dropped.outcome.summary.contains("GitHub dropped it"), "{dropped:?}");
         assert!(dropped.may_pass);
+    }
+
+    #[test]
+    fn a_verdict_names_the_commits_that_it_is_about() {
+        use patchlift_report::{Ending, sample};
+        let oid = |digit: &str| digit.repeat(40);
+        let base =
+            crate::record::state::Base { name: "t/next".into(), commit: oid("b"), why: "x".to_owned() };
+        let applied = Applied {
+            base,
+            passed_over: vec![],
+            tip: oid("a"),
+            tree: oid("c"),
+            commits: vec![oid("a")],
+            branch: "series/s/1".to_owned(),
+        };
+        let whose = |ending, head: &str| {
+            let mut report = sample::report(ending);
+            report.head = head.to_owned();
+            let report = serde_json::to_vec(&report).unwrap();
+            let outcome = read(&report, &applied, Timestamp::UNIX_EPOCH);
+            (outcome.passed, outcome.whose)
+        };
+        let none = (false, Some(Whose::Infrastructure));
+        for (ending, verdict) in [
+            (Ending::Passed, (true, None)),
+            (Ending::DoesNotBoot, (false, Some(Whose::Series))),
+            (Ending::BaseBroken, (false, Some(Whose::Base))),
+            (Ending::Hardware, (false, Some(Whose::Hardware))),
+            (Ending::Infrastructure, none),
+        ] {
+            assert_eq!(whose(ending, &oid("a")), verdict, "{ending:?}");
+            assert_eq!(whose(ending, ""), none, "{ending:?} of no commit");
+            assert_eq!(whose(ending, &oid("d")), none, "{ending:?} of another commit");
+        }
     }
 
     #[test]
