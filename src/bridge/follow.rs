@@ -73,9 +73,10 @@ pub(super) async fn follow(site: &Site, mut record: Record) -> Result<Change, St
             record.due = None;
             return Ok(Change::of(record, vec![]));
         }
-        match stop::stop(site, github, &mut seen, id, &why).await? {
+        match stop::stop(site, github, &mut record, &mut seen, &why).await? {
             Stop::Asked => events.push(Event::Noted { words: format!("run {id} cancelled: {why}") }),
-            Stop::Waits => {}
+            // What became of one that is gone, the next look says.
+            Stop::Waits | Stop::Gone => {}
             Stop::Forced => {
                 events.push(Event::Noted { words: stop::forced(site, id) });
                 let came = Came::to_nothing(why, now);

@@ -238,8 +238,11 @@ pub struct PushedRun {
 pub struct Stopping {
     /// Why, one line.
     pub why: String,
-    /// When GitHub was asked to cancel it.
+    /// When GitHub was asked to cancel it, or is about to be.
     pub asked: Timestamp,
+    /// GitHub took it. Until then it is asked again: it was written down before GitHub was asked.
+    #[serde(default)]
+    pub taken: bool,
 }
 
 /// What a run came to.

@@ -94,6 +94,23 @@ fn contract_12_a_run_that_nobody_takes_is_cancelled_and_repeated_once() {
 }
 
 #[test]
+fn contract_12_a_crash_in_the_middle_of_a_cancel_blames_nobody() {
+    let story = Story::of(&[change("a", "fix a", 1)]);
+    story.lab.has_no_runners();
+    story.configured("pause = \"0 s\"", "pause = \"0 s\"\nqueued_limit = \"1 s\"");
+    story.lab.github.goes_wrong("/cancel", When::After, Fault::Silence);
+    let (story, mut bridge, id) = started(story);
+    let asked = within(SOON, || (story.lab.github.model().run(id)?.cancels > 0).then_some(()));
+    assert!(asked.is_some(), "{}", bridge.said());
+    bridge.kill();
+    let bridge = story.lab.start(None);
+    run(&story, &bridge, 2);
+    let again = within(SOON, || story.history(1).into_iter().find(|line| line.contains("once more")));
+    let again = again.unwrap_or_else(|| panic!("{}", bridge.said()));
+    assert!(again.contains("no runner took the run within 1 s"), "{again}");
+}
+
+#[test]
 fn contract_12_what_somebody_cancels_has_no_verdict_and_is_not_repeated() {
     let (story, bridge, id) = waiting();
     story.lab.github.run_starts(id);

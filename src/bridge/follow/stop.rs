@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{github, looked_at};
-use crate::bridge::ledger::Change;
+use crate::bridge::ledger::{Change, Stand};
 use crate::bridge::site::{Site, StepError};
 use crate::bridge::start::{find, may_still_show, poll_of};
 use crate::github::{GitHub, GitHubError, RunId};
@@ -21,28 +21,57 @@ pub(super) enum Stop {
     Waits,
     /// It did not end by itself, and was ended by force.
     Forced,
+    /// It is not there any more.
+    Gone,
 }
 
-/// Asks for the end of a run that is not over; by force where it was asked long ago.
+/// Asks for the end of a run that is not over; by force where it was asked long ago. Why is saved before: whoever finds
+/// the run cancelled after a crash knows that it was us.
 pub(super) async fn stop(
     site: &Site,
     github: &GitHub,
+    record: &mut Record,
     run: &mut Run,
-    id: RunId,
     why: &str,
-) -> Result<Stop, GitHubError> {
+) -> Result<Stop, StepError> {
+    let Some(id) = run.id else { return Ok(Stop::Gone) };
     let now = site.clock.now();
-    let Some(stopping) = &run.stopping else {
-        // Over already is the same: the next look says so.
-        github.cancel(id).await?;
-        run.stopping = Some(Stopping { why: why.to_owned(), asked: now });
-        return Ok(Stop::Asked);
-    };
-    if now < stopping.asked + limit(site) {
+    let known = run.stopping.clone();
+    if let Some(stopping) = known.as_ref().filter(|stopping| stopping.taken) {
+        if now < stopping.asked + limit(site) {
+            return Ok(Stop::Waits);
+        }
+        return done(github.force_cancel(id).await, Stop::Forced);
+    }
+    let stopping = known.clone().unwrap_or(Stopping { why: why.to_owned(), asked: now, taken: false });
+    run.stopping = Some(stopping.clone());
+    if known.is_none() && !save(site, record, run).await? {
         return Ok(Stop::Waits);
     }
-    github.force_cancel(id).await?;
-    Ok(Stop::Forced)
+    // Over already is the same: the next look says so.
+    let stop = done(github.cancel(id).await, Stop::Asked)?;
+    run.stopping = Some(Stopping { asked: now, taken: true, ..stopping });
+    Ok(stop)
+}
+
+/// A run that somebody deleted has ended, too.
+fn done<T>(asked: Result<T, GitHubError>, stop: Stop) -> Result<Stop, StepError> {
+    match asked {
+        Ok(_) => Ok(stop),
+        Err(GitHubError::NotFound { .. }) => Ok(Stop::Gone),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Saves the run as it is now. `false`: the series was moved on by something else meanwhile.
+async fn save(site: &Site, record: &mut Record, run: &Run) -> Result<bool, StepError> {
+    let stand = Stand::of(record);
+    match &mut record.state {
+        State::Running { run: there, .. } => *there = run.clone(),
+        State::Superseded { cancel, .. } | State::Declined { cancel, .. } => *cancel = Some(run.clone()),
+        _ => {}
+    }
+    Ok(site.ledger.commit(stand, Change::of(record.clone(), vec![]), None).await?)
 }
 
 fn limit(site: &Site) -> Duration {
@@ -78,13 +107,11 @@ pub(in crate::bridge) async fn cancel(site: &Site, mut record: Record) -> Result
     if view.is_none_or(|view| view.is_over()) {
         return Ok(given_back(record, format!("run {id} is over")));
     }
-    let event = match stop(site, github, &mut run, id, "nobody wants it any more").await {
-        Ok(Stop::Asked) => Some(Event::Noted { words: format!("run {id} cancelled") }),
-        Ok(Stop::Waits) => None,
-        Ok(Stop::Forced) => return Ok(given_back(record, forced(site, id))),
-        // Somebody deleted it meanwhile.
-        Err(GitHubError::NotFound { .. }) => return Ok(given_back(record, format!("run {id} is gone"))),
-        Err(error) => return Err(error.into()),
+    let event = match stop(site, github, &mut record, &mut run, "nobody wants it any more").await? {
+        Stop::Asked => Some(Event::Noted { words: format!("run {id} cancelled") }),
+        Stop::Waits => None,
+        Stop::Forced => return Ok(given_back(record, forced(site, id))),
+        Stop::Gone => return Ok(given_back(record, format!("run {id} is gone"))),
     };
     if let State::Superseded { cancel, .. } | State::Declined { cancel, .. } = &mut record.state {
         *cancel = Some(run);
