@@ -6,6 +6,7 @@
 mod askpass;
 pub mod expiry;
 pub mod pace;
+mod password;
 mod porcelain;
 pub mod push;
 pub mod slices;

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use git2::{ErrorCode, Oid, Reference};
 use patchlift_publish::Api;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
+use super::password::Password;
 use super::porcelain::{self, Answer};
 use super::slices::{self, slices};
 use super::{Moved, Pace, Settings, askpass, without_git};
@@ -120,10 +120,7 @@ pub struct Mirror {
     settings: Settings,
     address: Address,
     askpass: Option<PathBuf>,
-    /// Gives the password: an App's token lives for an hour.
-    app: Option<Api>,
-    /// The password that was used last.
-    password: std::sync::Mutex<Option<SecretString>>,
+    password: Password,
     clock: Clock,
     pace: Pace,
     per_slice: usize,
@@ -138,11 +135,10 @@ impl Mirror {
     /// The address cannot be used, or the script for the password cannot be written.
     pub fn new(repository: Repository, settings: Settings, clock: Clock) -> Result<Self, PushError> {
         let address = Address::parse(&settings.url).map_err(PushError::Address)?;
-        let password = std::sync::Mutex::new(settings.token.clone());
+        let password = Password::fixed(settings.token.clone());
         let (pace, known) = (Pace::new(settings.pause), Mutex::new(None));
-        let (askpass, app, per_slice) = (None, None, slices::USUAL);
-        let mirror =
-            Self { repository, settings, address, askpass, app, password, clock, pace, per_slice, known };
+        let (askpass, per_slice) = (None, slices::USUAL);
+        let mirror = Self { repository, settings, address, askpass, password, clock, pace, per_slice, known };
         if mirror.settings.token.is_some() { mirror.with_askpass() } else { Ok(mirror) }
     }
 
@@ -151,7 +147,7 @@ impl Mirror {
     /// # Errors
     /// The script for the password cannot be written.
     pub fn with_app(self, app: Api) -> Result<Self, PushError> {
-        Self { app: Some(app), ..self }.with_askpass()
+        Self { password: Password::of_app(app), ..self }.with_askpass()
     }
 
     fn with_askpass(mut self) -> Result<Self, PushError> {
@@ -335,7 +331,7 @@ impl Mirror {
                         Some(said) if why.contains(HOOK) => format!("{why}: {said}"),
                         _ => why,
                     };
-                    refused.insert(name, self.without_secret(why));
+                    refused.insert(name, self.password.hidden_in(why));
                 }
                 (Answer::Done, Some(to)) => drop(there.insert(name, to)),
                 (Answer::Done, None) => drop(there.remove(&name)),
@@ -374,7 +370,7 @@ impl Mirror {
         all.extend(args);
         let mut env: Vec<(&'static str, OsString)> = Vec::new();
         if let Some(askpass) = &self.askpass {
-            let password = self.password().await?;
+            let password = self.password.current().await.map_err(PushError::Token)?;
             env.push(("GIT_ASKPASS", askpass.into()));
             env.extend(password.map(|password| (askpass::VARIABLE, password.expose_secret().into())));
         }
@@ -388,32 +384,11 @@ impl Mirror {
             progress: None,
         };
         match git_process::run(&call).await {
-            Ok(finished) => Ok(Finished { said: self.without_secret(finished.said), ..finished }),
+            Ok(finished) => Ok(Finished { said: self.password.hidden_in(finished.said), ..finished }),
             Err(GitProcessError::NoGit) => Err(PushError::NoGit),
             Err(GitProcessError::Timeout { after }) => Err(PushError::Timeout { after }),
             Err(source) => Err(PushError::Process(Box::new(source))),
         }
-    }
-
-    async fn password(&self) -> Result<Option<SecretString>, PushError> {
-        if let Some(app) = &self.app {
-            let token = app.secret().await.map_err(PushError::Token)?;
-            *self.password.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
-        }
-        Ok(self.used())
-    }
-
-    fn used(&self) -> Option<SecretString> {
-        self.password.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// A server may repeat what it was sent.
-    fn without_secret(&self, said: String) -> String {
-        use base64::Engine as _;
-        let Some(token) = self.used() else { return said };
-        let token = token.expose_secret();
-        let header = base64::engine::general_purpose::STANDARD.encode(format!("{}:{token}", askpass::USER));
-        said.replace(token, "…").replace(&header, "…")
     }
 
     fn local(&self) -> Result<PathBuf, PushError> {
