@@ -11,12 +11,17 @@ use super::{Request, Store, StoreError, millis, time};
 /// GitHub lets a delivery be sent again for three days.
 const DELIVERIES_KEPT: Duration = Duration::from_secs(7 * 86_400);
 
+/// The number of a delivery is not signed, so that whoever has one delivery can send it again under other numbers. Within
+/// this time the same body counts as such; later it is somebody who presses the same button again, as GitHub's bodies
+/// need not differ then.
+const SAME_BODY: Duration = Duration::from_secs(10 * 60);
+
 /// A server's events are looked through back to where the last look ended, an outage of weeks included.
 const COMMENTS_KEPT: Duration = Duration::from_secs(366 * 86_400);
 
 impl Store {
     /// Takes a delivery and leaves what it asks for, both or neither. `false`: it was taken before, under its number or
-    /// under another one, and nothing is left.
+    /// in the last ten minutes under another one, and nothing is left.
     ///
     /// # Errors
     /// The store failed; nothing was taken then.
@@ -30,11 +35,15 @@ impl Store {
         self.take(requests, |transaction| {
             let old = millis(at - DELIVERIES_KEPT);
             transaction.execute("DELETE FROM deliveries WHERE at < ?1", [old])?;
-            let known = "SELECT count(*) FROM deliveries WHERE id = ?1 OR digest = ?2";
-            let known: i64 = transaction.query_row(known, [id, digest], |row| row.get(0))?;
+            let known = "SELECT count(*) FROM deliveries WHERE id = ?1 OR (digest = ?2 AND at > ?3)";
+            let recent = millis(at - SAME_BODY);
+            let known: i64 = transaction.query_row(known, params![id, digest, recent], |row| row.get(0))?;
+            let is_new = known == 0;
+            // One that is not obeyed does not make the time longer in which the next one is not.
+            let digest = if is_new { digest } else { "" };
             let put = "INSERT INTO deliveries (id, digest, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
             transaction.execute(put, params![id, digest, millis(at)])?;
-            Ok(known == 0)
+            Ok(is_new)
         })
     }
 
@@ -50,7 +59,7 @@ impl Store {
         requests: &[Request],
     ) -> Result<bool, StoreError> {
         self.take(requests, |transaction| {
-            let old = "DELETE FROM comments WHERE at < ?1 AND msgid NOT LIKE '#%'";
+            let old = "DELETE FROM comments WHERE at < ?1 AND msgid LIKE '<%'";
             transaction.execute(old, [millis(at - COMMENTS_KEPT)])?;
             let put =
                 "INSERT INTO comments (server, msgid, at) VALUES (?1, '<' || ?2, ?3) ON CONFLICT DO NOTHING";
@@ -88,6 +97,27 @@ impl Store {
         self.sql(|db| db.prepare_cached(sql)?.execute(params![server, list, millis(at)]).map(|_| ()))
     }
 
+    /// The number of the newest comment that a list had when it was looked through first; 0: it had none. `None`: it was
+    /// not looked through yet.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn first_comment(&self, server: &str, list: &str) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT at FROM comments WHERE server = ?1 AND msgid = '!' || ?2";
+        let rows = self.rows(sql, [server, list], |row| row.get::<_, i64>(0))?;
+        Ok(rows.first().and_then(|number| u64::try_from(*number).ok()))
+    }
+
+    /// Notes what a list had when it was looked through first. The number stands where other rows have their time.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn set_first_comment(&self, server: &str, list: &str, number: u64) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO comments (server, msgid, at) VALUES (?1, '!' || ?2, ?3)";
+        let number = i64::try_from(number).unwrap_or(i64::MAX);
+        self.sql(|db| db.prepare_cached(sql)?.execute(params![server, list, number]).map(|_| ()))
+    }
+
     fn take(
         &mut self,
         requests: &[Request],
@@ -110,5 +140,27 @@ impl Store {
         }
         transaction.commit().map_err(failed)?;
         Ok(is_new)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_may_come_again_later_and_a_number_may_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::open(dir.path()).unwrap();
+        let mut is_new = |minutes: i64, id: &str, digest: &str| {
+            let at = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_mins(minutes);
+            store.take_delivery(id, digest, at, &[]).unwrap()
+        };
+        assert!(is_new(0, "1", "same"));
+        assert!(!is_new(9, "2", "same"), "sent again under another number");
+        assert!(is_new(11, "3", "same"), "the same button, pressed again");
+        assert!(!is_new(12, "4", "same"));
+        assert!(!is_new(60, "2", "same"), "its number came before");
+        assert!(!is_new(6 * 1440, "1", "other"));
+        assert!(is_new(8 * 1440, "1", "same"), "GitHub keeps none for so long");
     }
 }
