@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::look::ScanError;
-use super::site::{Outside, Site};
+use super::site::{Outside, Site, chain};
 use crate::config::{Project, Server};
 use crate::listing::SeriesKey;
-use crate::patchwork::{Answered, NewComment, PatchworkError};
+use crate::patchwork::{Answered, Kind, NewComment, PatchworkError};
 use crate::policy::is_listed;
 use crate::record::Record;
 use crate::store::{Request, Store, StoreError, What};
@@ -19,10 +19,10 @@ const PAGE: u32 = 50;
 const PAGES_MAX: u32 = 20;
 
 /// Looks at the newest answers on one of a server's lists: one request where nothing is new, and none where nobody may
-/// ask for anything.
+/// ask for anything. The next look is at another list, also where this one failed.
 ///
 /// # Errors
-/// The server or the store failed; what was not dealt with is found again by the next look.
+/// The server or the store failed; what was not dealt with is found again by a later look.
 pub(super) async fn listen(site: &Arc<Site>, server: &Server) -> Result<(), ScanError> {
     let Some(outside) = site.servers.get(&server.client.name) else { return Ok(()) };
     // A recording has no answers in it, and a dry run does nothing for people.
@@ -32,17 +32,56 @@ pub(super) async fn listen(site: &Arc<Site>, server: &Server) -> Result<(), Scan
     let name = server.client.name.clone();
     let looked = site.ledger.with(move |store| store.comments_looked(&name)).await?;
     let Some((project, answered)) = next_list(&server.projects, &looked) else { return Ok(()) };
-    let list = list_name(project, answered);
-    let is_first = !looked.contains_key(&list);
-    let new = unknown(site, outside, server, project, answered, is_first).await?;
+    let heard = listen_to(site, outside, server, project, answered).await;
+    if !matches!(heard, Err(ScanError::Store(_))) {
+        let (name, list, now) = (server.client.name.clone(), list_name(project, answered), site.clock.now());
+        site.ledger.with(move |store| store.set_comments_looked(&name, &list, now)).await?;
+    }
+    heard
+}
+
+async fn listen_to(
+    site: &Arc<Site>,
+    outside: &Outside,
+    server: &Server,
+    project: &Project,
+    answered: Answered,
+) -> Result<(), ScanError> {
+    let (name, list) = (server.client.name.clone(), list_name(project, answered));
+    let known_list = list.clone();
+    let before = site.ledger.with(move |store| store.first_comment(&name, &known_list)).await?;
+    let new = unknown(site, outside, server, project, answered, before.is_none()).await?;
+    let Some(before) = before else {
+        // Nothing of what is there now is obeyed, and nothing that was sent before it.
+        let newest = new.iter().map(|comment| comment.id).max().unwrap_or(0);
+        let name = server.client.name.clone();
+        site.ledger.with(move |store| store.set_first_comment(&name, &list, newest)).await?;
+        return Ok(());
+    };
+    let mut failed = None;
     // The oldest first, as they were sent.
     for comment in new.into_iter().rev() {
-        let request = if is_first { None } else { asked(site, outside, project, &comment).await? };
-        take(site, server, comment.msgid, request).await?;
+        let request =
+            if comment.id <= before { Ok(None) } else { asked(site, outside, project, &comment).await };
+        match request {
+            Ok(request) => take(site, server, comment.msgid, request).await?,
+            Err(ScanError::Patchwork(error)) if is_for_ever(&error) => {
+                tracing::warn!("an answer on the list is taken as read: {}", chain(&error));
+                take(site, server, comment.msgid, None).await?;
+            }
+            // The others may be readable.
+            Err(ScanError::Patchwork(error)) if error.kind() != Kind::Server => {
+                failed = failed.or(Some(error.into()));
+            }
+            Err(error) => return Err(error),
+        }
     }
-    let (name, now) = (server.client.name.clone(), site.clock.now());
-    site.ledger.with(move |store| store.set_comments_looked(&name, &list, now)).await?;
-    Ok(())
+    failed.map_or(Ok(()), Err)
+}
+
+/// Asking for this answer again gives nothing else.
+fn is_for_ever(error: &PatchworkError) -> bool {
+    error.kind() == Kind::Lasting || matches!(error, PatchworkError::Malformed { .. })
 }
 
 /// The list that was looked at longest ago, of those on which somebody may ask for something.

@@ -102,6 +102,67 @@ fn a_maintainer_releases_a_series_by_an_answer_to_its_cover_letter() {
     assert!(!history.iter().any(|line| line.contains("stranger@example.net on the list")), "{history:#?}");
 }
 
+/// Waits until every list was looked at once more.
+fn listens_again(story: &Story, bridge: &Bridge) {
+    story.lab.patchwork.takes_requests();
+    let mut looks = 0;
+    let looked = within(SOON, || {
+        let asked = story.lab.patchwork.takes_requests();
+        looks += asked.iter().filter(|one| one.path.contains("/events/")).count();
+        (looks > 5).then_some(())
+    });
+    assert!(looked.is_some(), "{}", bridge.said());
+}
+
+#[test]
+fn what_was_sent_before_anybody_listened_is_not_obeyed_later() {
+    let story = commanded(&[change("a", "fix a", 1)]);
+    let patch = first_mail(&story);
+    // More than a page: the oldest are not seen by the first look.
+    let old = |at: usize| answer(&format!("old{at}"), MAINTAINER, &patch, "patchlift: retest\n");
+    story.lab.receives(&(0..55).map(old).collect::<Vec<_>>());
+    let bridge = story.lab.start(None);
+    story.becomes(&bridge, 1, "passed");
+    listening(&story, &bridge);
+    story.lab.receives(&[answer("asks", MAINTAINER, &patch, "patchlift: retest\n")]);
+    let again = within(SOON, || (story.lab.github.model().runs.len() == 2).then_some(()));
+    assert!(again.is_some(), "{}", bridge.said());
+    story.becomes(&bridge, 1, "passed");
+    story.lab.patchwork.loses_answers(20);
+    listens_again(&story, &bridge);
+    assert_eq!(story.lab.github.model().runs.len(), 2, "{:#?}", story.history(1));
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_keeps_no_other_from_being_read() {
+    let second = change("b", "fix b", 2).and("f3.c", &crate::kill::mails::file(3, &[(5, "x")].into()));
+    let story = commanded(&[change("a", "fix a", 1), second]);
+    let (patch, cover) = (first_mail(&story), overview(&story.mails[1]).message_id.unwrap());
+    let bridge = story.lab.start(None);
+    story.becomes(&bridge, 1, "passed");
+    story.becomes(&bridge, 2, "passed");
+    listening(&story, &bridge);
+    let patchwork = &story.lab.patchwork;
+    patchwork.fails("/comments/1/", Fault::ServerError, 1000);
+    patchwork.fails("/comments/2/", Fault::Body("[]".to_owned()), 1000);
+    let asks = |id, to| answer(id, MAINTAINER, to, "patchlift: retest\n");
+    story.lab.receives(&[asks("later", &patch), asks("never", &patch)]);
+    listens_again(&story, &bridge);
+    story.lab.receives(&[asks("now", &cover)]);
+    let again = within(SOON, || (story.lab.github.model().runs.len() == 3).then_some(()));
+    assert!(again.is_some(), "another list is read\n{}", bridge.said());
+    story.becomes(&bridge, 2, "passed");
+    let said =
+        within(SOON, || story.run("status", &[]).stdout.contains("answers on the list: ").then_some(()));
+    assert!(said.is_some(), "{}", bridge.said());
+    patchwork.recovers();
+    let last = within(SOON, || (story.lab.github.model().runs.len() == 4).then_some(()));
+    assert!(last.is_some(), "found again\n{}", bridge.said());
+    story.becomes(&bridge, 1, "passed");
+    listens_again(&story, &bridge);
+    assert_eq!(story.lab.github.model().runs.len(), 4, "one that cannot be used is taken as read");
+}
+
 #[test]
 fn a_server_that_tells_of_no_answers_still_has_its_series() {
     let story = commanded(&[change("a", "fix a", 1)]);

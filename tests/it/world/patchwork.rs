@@ -205,6 +205,12 @@ impl FakePatchwork {
         patch.comments.push(text.to_owned());
     }
 
+    /// The newest answers are deleted.
+    pub(crate) fn loses_answers(&self, count: usize) {
+        let comments = &mut locked(&self.shared.model).comments;
+        comments.truncate(comments.len() - count);
+    }
+
     /// A series' patches by their numbers: what the server calls them.
     pub(crate) fn patches_of(&self, series: u64) -> Vec<u64> {
         let model = locked(&self.shared.model);
