@@ -108,11 +108,7 @@ impl CiFiles {
         (name, email): (&str, &str),
     ) -> Result<Oid, CiError> {
         let parent = repository.find_commit(base)?;
-        let mut tree = parent.tree()?;
-        if tree.get_path(Path::new(WORKFLOWS)).is_ok() {
-            let without = TreeUpdateBuilder::new().remove(WORKFLOWS).create_updated(repository, &tree)?;
-            tree = repository.find_tree(without)?;
-        }
+        let tree = without_workflows(repository, &parent)?;
         let mut update = TreeUpdateBuilder::new();
         for (path, file) in &self.files {
             let mode = if file.executable { FileMode::BlobExecutable } else { FileMode::Blob };
@@ -124,6 +120,31 @@ impl CiFiles {
         let words = "patchlift: how this series is tested\n\nThis commit is not part of the series.\n";
         Ok(repository.commit(None, &who, &who, words, &tree, &[&parent])?)
     }
+}
+
+fn without_workflows<'r>(
+    repository: &'r Repository,
+    commit: &git2::Commit<'r>,
+) -> Result<git2::Tree<'r>, git2::Error> {
+    let tree = commit.tree()?;
+    if tree.get_path(Path::new(WORKFLOWS)).is_err() {
+        return Ok(tree);
+    }
+    let without = TreeUpdateBuilder::new().remove(WORKFLOWS).create_updated(repository, &tree)?;
+    repository.find_tree(without)
+}
+
+/// A commit on top of a series that starts nothing: it has no workflows, and says so.
+///
+/// # Errors
+/// The repository cannot be read or written.
+pub fn on_top(repository: &Repository, tip: Oid, (name, email): (&str, &str)) -> Result<Oid, CiError> {
+    let parent = repository.find_commit(tip)?;
+    let tree = without_workflows(repository, &parent)?;
+    let who = Signature::new(name, email, &parent.committer().when())?;
+    // GitHub starts nothing for a push whose newest commit says this.
+    let words = "patchlift: this series is tested again\n\n[skip ci]\n";
+    Ok(repository.commit(None, &who, &who, words, &tree, &[&parent])?)
 }
 
 fn read_into(

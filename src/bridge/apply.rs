@@ -355,6 +355,7 @@ impl Job {
             tree: made.tree.to_string(),
             commits: made.made.iter().map(|made| made.commit.to_string()).collect(),
             branch: crate::mirror::branch_of(&record.key.to_string()),
+            held_back: false,
         };
         record.enter(State::Applied { applied }, words, self.site.clock.now())
     }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::errands::note_trouble;
 use super::site::{Site, chain, ours};
 use crate::mirror::{Mirror, Pushed, Ref, RefResult, base_branch_of, expiry, is_about_workflows};
+use crate::record::state::Applied;
 use crate::record::{Event, Record, State};
 use crate::store::StoreError;
 
@@ -193,13 +194,19 @@ pub(super) fn refused_branch(record: &mut Record, why: &str, now: Timestamp) -> 
 /// Its branch is where it belongs.
 async fn moved_on(site: &Site, record: &Record) -> Result<(), StoreError> {
     let tested = site.github.is_some() && !site.config.boxes.is_empty();
+    let held_back = site.config.ci_files().is_some();
     let tip = record.state.applied().map(|applied| applied.tip.clone());
     let edit = move |record: &mut Record, now| {
         let State::Applied { applied } = record.state.clone() else { return vec![] };
+        let applied = Applied { held_back, ..applied };
         if Some(&applied.tip) != tip.as_ref() {
             return Vec::<Event>::new();
         }
-        let words = format!("branch {}", applied.branch);
+        let words = if held_back {
+            format!("the push of branch {} will start its tests", applied.branch)
+        } else {
+            format!("branch {}", applied.branch)
+        };
         let reasons = std::mem::take(&mut record.hold);
         if !reasons.is_empty() && !record.released {
             let words = reasons.join("; ");

@@ -52,6 +52,13 @@ pub(super) async fn start(site: &Site, mut record: Record) -> Result<Change, Ste
         record.due = None;
         return Ok(Change::of(record, vec![]));
     }
+    // The push is what asks for it.
+    if site.config.ci_files().is_some()
+        && let Some(until) = site.mirror_gate.closed(now)
+    {
+        record.due = Some(until);
+        return Ok(Change::of(record, vec![]));
+    }
     // Saved before it is asked for: from here on a run of that name may be there.
     let mut asked = record.clone();
     let pushed = match site.config.ci_files() {
@@ -104,6 +111,8 @@ pub(super) fn poll_of(site: &Site) -> Duration {
 
 fn running(mut record: Record, applied: Applied, run: Run, site: &Site) -> Change {
     let words = format!("run {} for {}", run.id.unwrap_or(0), run.on);
+    // Whoever is at work on the branch found it there.
+    let applied = Applied { held_back: false, ..applied };
     let event = record.enter(State::Running { applied, run }, words, site.clock.now());
     Change::of(record, vec![event])
 }

@@ -29,7 +29,7 @@ pub fn notice(record: &Record, places: &Places, report: Option<Report>) -> Optio
     // What does not apply any more says nothing of commits that were made before.
     let about_commits = !matches!(standing, Standing::Conflict { .. } | Standing::AlreadyApplied { .. });
     let left = record.left.as_deref().filter(|_| about_commits);
-    let applied = record.state.applied().or(left);
+    let applied = record.state.applied().or(left).filter(|applied| !applied.held_back);
     let run = record.state.run();
     let first = record.listing.cover.as_ref().or(record.listing.patches.first());
     let message_id = first.map_or(String::new(), |first| first.msgid.clone());
@@ -156,4 +156,41 @@ fn live(stage: &super::state::LiveStage) -> LiveStage {
 fn archived(places: &Places, message_id: &str) -> Option<String> {
     let archive = places.archive.as_ref().filter(|_| !message_id.is_empty())?;
     Some(format!("{archive}{}", utf8_percent_encode(message_id, IN_A_PATH)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::listing::{Listing, SeriesKey};
+    use crate::record::state::Base;
+
+    #[test]
+    fn a_branch_that_is_not_pushed_yet_is_not_spoken_of() {
+        let key = SeriesKey { server: "s".into(), id: 7 };
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let places =
+            Places { branches: Some("https://github.com/o/m/tree/".to_owned()), ..Places::default() };
+        let mut record = Record::new(key.clone(), Listing::sample(&[(1, "[PATCH] fix it")]), now);
+        for held_back in [true, false] {
+            let applied = Applied {
+                base: Base { name: "t/next".into(), commit: "b".repeat(40), why: "x".into() },
+                passed_over: vec![],
+                tip: "a".repeat(40),
+                tree: "c".repeat(40),
+                commits: vec!["a".repeat(40)],
+                branch: "series/s/7".to_owned(),
+                held_back,
+            };
+            let _ = record.enter(State::Queued { applied }, "", now);
+            let said = notice(&record, &places, None).unwrap();
+            let is_said =
+                (said.commits.is_some(), said.links.branch.is_some(), said.patches[0].commit.is_some());
+            assert_eq!(is_said, (!held_back, !held_back, !held_back));
+            // Nor after it left the queue without a push.
+            let declined = State::Declined { reason: "no".to_owned(), cancel: None };
+            record.tellings.insert(crate::record::Sink::Slack, crate::record::Telling::default());
+            let _ = record.enter(declined, "", now);
+            assert_eq!(notice(&record, &places, None).unwrap().commits.is_some(), !held_back);
+        }
+    }
 }

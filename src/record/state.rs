@@ -179,6 +179,9 @@ pub struct Applied {
     pub commits: Vec<String>,
     /// The branch on the mirror.
     pub branch: String,
+    /// The branch is not on the mirror yet, as its push starts the tests: nothing can be said on its commits there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held_back: bool,
 }
 
 /// A run of the workflow.

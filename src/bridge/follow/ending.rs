@@ -255,6 +255,7 @@ mod tests {
             tree: oid("c"),
             commits: vec![oid("a")],
             branch: "series/s/1".to_owned(),
+            held_back: false,
         };
         let whose = |ending, head: &str| {
             let mut report = sample::report(ending);

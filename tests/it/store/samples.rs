@@ -82,6 +82,7 @@ pub(crate) fn applied() -> Applied {
         tree: "t2".to_owned(),
         commits: vec!["c1".to_owned(), "c2".to_owned()],
         branch: "series/ozlabs/1".to_owned(),
+        held_back: false,
     }
 }
 
