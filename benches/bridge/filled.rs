@@ -220,6 +220,7 @@ fn applied(key: &SeriesKey, base: &str) -> Applied {
         tree: hex(&format!("{key}-tree")),
         commits,
         branch: format!("series/{key}"),
+        held_back: false,
     }
 }
 
