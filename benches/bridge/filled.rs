@@ -214,7 +214,12 @@ fn hex(text: &str) -> String {
 fn applied(key: &SeriesKey, base: &str) -> Applied {
     let commits: Vec<String> = (1..=PATCHES).map(|place| hex(&format!("{key}-{place}"))).collect();
     Applied {
-        base: Base { name: "linux/master".into(), commit: base.into(), why: "the first that fits".into() },
+        base: Base {
+            name: "linux/master".into(),
+            commit: base.into(),
+            why: "the first that fits".into(),
+            branch: Some("linux/master".into()),
+        },
         passed_over: vec![],
         tip: commits.last().cloned().unwrap_or_default(),
         tree: hex(&format!("{key}-tree")),

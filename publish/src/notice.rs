@@ -81,6 +81,8 @@ pub struct Commits {
     pub base_commit: String,
     /// Why that base was taken, a fragment: `named as base-commit`.
     pub base_why: String,
+    /// The branch of a tree that holds the base, `powerpc/next`, where one does.
+    pub base_branch: Option<String>,
 }
 
 /// Where a series stands, as far as people outside care.

@@ -40,6 +40,7 @@ pub fn notice(standing: Standing) -> Notice {
             base: "powerpc/next".to_owned(),
             base_commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
             base_why: "the first of the configured trees".to_owned(),
+            base_branch: Some("powerpc/next".to_owned()),
         }),
         on: Some("p8".to_owned()),
         standing,

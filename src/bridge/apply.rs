@@ -20,7 +20,7 @@ use crate::policy::sender::addresses;
 use crate::policy::{self, Judgement, Reason, Sender, Senders, Subject, Touched};
 use crate::record::decide::Failure;
 use crate::record::state::{Applied, Base, Tried};
-use crate::record::{Event, Record, State};
+use crate::record::{Event, Record, Sink, State};
 use crate::series::Message;
 use crate::store::StoreError;
 
@@ -252,8 +252,12 @@ impl Job {
                 unknown.push(rev);
                 continue;
             };
-            let base =
-                Base { name: self.name_of(&rev, commit, &why), commit: commit.to_string(), why: why.words() };
+            let base = Base {
+                name: self.name_of(&rev, commit, &why),
+                commit: commit.to_string(),
+                why: why.words(),
+                branch: self.branch_of(&rev, commit),
+            };
             let under = self.under(repository, commit, &base)?;
             match applier::apply(&objects, under, &mails, &settings) {
                 Ok(made) if made.made.is_empty() => return Ok(Placed::Already(base)),
@@ -315,6 +319,17 @@ impl Job {
         }
     }
 
+    /// The branch of a tree that a base is, or that holds it: the mirror has all of them.
+    fn branch_of(&self, rev: &str, commit: Oid) -> Option<String> {
+        let trees = &self.site.config.trees;
+        let branches: Vec<String> =
+            trees.iter().flat_map(|tree| tree.branches.iter().map(|branch| tree.base(branch))).collect();
+        if branches.iter().any(|branch| branch == rev) {
+            return Some(rev.to_owned());
+        }
+        self.site.trees.nearest(commit, &branches)
+    }
+
     fn committer(&self) -> Committer {
         let (name, email) = self.site.config.committer.clone();
         Committer { name, email, when: None }
@@ -347,7 +362,10 @@ impl Job {
     }
 
     fn applied(&self, record: &mut Record, base: Base, passed_over: Vec<Tried>, made: &Made) -> Event {
-        let words = format!("on {}, {}", base.shown(), base.why);
+        let mut words = format!("on {}, {}", base.shown(), base.why);
+        if base.branch.is_none() && self.site.sinks.configured().contains(&Sink::PullRequest) {
+            words.push_str("; no branch of the mirror holds that, so there is no pull request");
+        }
         let applied = Applied {
             base,
             passed_over,

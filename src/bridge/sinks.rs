@@ -203,7 +203,7 @@ impl Sinks {
                 })
             }
             Sink::PullRequest => {
-                let base = crate::mirror::base_branch_of(&notice.commits.as_ref()?.base);
+                let base = crate::mirror::base_branch_of(notice.commits.as_ref()?.base_branch.as_ref()?);
                 Some(Draft::PullRequest(Box::new(pull_request::of_notice(notice, &base)?)))
             }
             Sink::Slack => {

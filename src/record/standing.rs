@@ -146,6 +146,7 @@ fn commits(applied: &Applied) -> Commits {
         base: applied.base.name.clone(),
         base_commit: applied.base.commit.clone(),
         base_why: applied.base.why.clone(),
+        base_branch: applied.base.branch.clone(),
     }
 }
 
@@ -173,7 +174,7 @@ mod tests {
         let mut record = Record::new(key.clone(), Listing::sample(&[(1, "[PATCH] fix it")]), now);
         for held_back in [true, false] {
             let applied = Applied {
-                base: Base { name: "t/next".into(), commit: "b".repeat(40), why: "x".into() },
+                base: Base { name: "t/next".into(), commit: "b".repeat(40), why: "x".into(), branch: None },
                 passed_over: vec![],
                 tip: "a".repeat(40),
                 tree: "c".repeat(40),

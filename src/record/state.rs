@@ -128,6 +128,9 @@ pub struct Base {
     pub commit: String,
     /// Why it was taken, a fragment: `named as base-commit`.
     pub why: String,
+    /// The branch of a tree that holds it, `powerpc/next`, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
 }
 
 impl Base {

@@ -51,6 +51,19 @@ impl Repository {
         })
     }
 
+    /// The branch (`powerpc/next`) that holds a commit with the fewest commits after it, of these. As slow as
+    /// [`Repository::upstream_holds`] for each branch.
+    pub fn nearest(&self, commit: Oid, branches: &[String]) -> Option<String> {
+        let repository = self.objects().ok()?;
+        let after = |branch: &&String| {
+            let tip = self.resolve(branch)?;
+            let (after, missing) = repository.graph_ahead_behind(tip, commit).ok()?;
+            (missing == 0).then_some(after)
+        };
+        let holding = branches.iter().filter_map(|branch| Some((after(&branch)?, branch)));
+        holding.min_by_key(|(after, _)| *after).map(|(_, branch)| branch.clone())
+    }
+
     /// The commit of a full id, and a handle of its own: nobody waits for this one.
     fn commit_of(&self, id: &str) -> Option<(git2::Repository, Oid)> {
         if id.len() != 40 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {

@@ -246,8 +246,12 @@ mod tests {
     fn a_verdict_names_the_commits_that_it_is_about() {
         use patchlift_report::{Ending, sample};
         let oid = |digit: &str| digit.repeat(40);
-        let base =
-            crate::record::state::Base { name: "t/next".into(), commit: oid("b"), why: "x".to_owned() };
+        let base = crate::record::state::Base {
+            name: "t/next".into(),
+            commit: oid("b"),
+            why: "x".to_owned(),
+            branch: None,
+        };
         let applied = Applied {
             base,
             passed_over: vec![],

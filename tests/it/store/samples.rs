@@ -60,7 +60,7 @@ pub(crate) fn text(patch_ids: &[&str]) -> Text {
 }
 
 pub(crate) fn base() -> Base {
-    Base { name: "powerpc/next".to_owned(), commit: "b1".to_owned(), why: "given".to_owned() }
+    Base { name: "powerpc/next".to_owned(), commit: "b1".to_owned(), why: "given".to_owned(), branch: None }
 }
 
 pub(crate) fn tried() -> Tried {

@@ -94,3 +94,24 @@ async fn a_base_moves_under_a_series_only_where_the_series_touches_it() {
     let tip = state.repository.resolve("up/main").unwrap();
     assert!(state.repository.moved_under(oid(&from), tip, &["../x", setup]));
 }
+
+#[tokio::test]
+async fn the_nearest_branch_that_holds_a_commit_is_found() {
+    let upstream = GitRepo::with(&[("a", "1\n")]);
+    let root = upstream.git(&["rev-parse", "HEAD"]);
+    upstream.git(&["checkout", "-q", "-b", "next"]);
+    let next = upstream.commit("next");
+    upstream.commit("later");
+    upstream.git(&["checkout", "-q", "main"]);
+    let main = upstream.commit("main");
+    let state = State::new();
+    let tree = tree(&upstream, &["main", "next"]);
+    state.repository.fetch(&tree).await.unwrap();
+    let branches = ["next", "main"].map(|branch| tree.base(branch));
+    let nearest = |id: &str| state.repository.nearest(oid(id), &branches);
+    assert_eq!(nearest(&root), Some(tree.base("main")), "one commit later, and not two");
+    assert_eq!(nearest(&next), Some(tree.base("next")));
+    assert_eq!(nearest(&main), Some(tree.base("main")));
+    assert_eq!(nearest(&"0".repeat(40)), None);
+    assert_eq!(state.repository.nearest(oid(&next), &branches[1..]), None, "held by none of these");
+}
