@@ -165,6 +165,89 @@ mod tests {
     use crate::listing::{Listing, SeriesKey};
     use crate::record::state::Base;
 
+    fn queued(now: jiff::Timestamp) -> Record {
+        let key = SeriesKey { server: "s".into(), id: 7 };
+        let mut record = Record::new(key, Listing::sample(&[(1, "[PATCH] fix it")]), now);
+        let applied = Applied {
+            base: Base { name: "t/next".into(), commit: "b".repeat(40), why: "x".into(), branch: None },
+            passed_over: vec![],
+            tip: "a".repeat(40),
+            tree: "c".repeat(40),
+            commits: vec!["a".repeat(40)],
+            branch: "series/s/7".to_owned(),
+            held_back: false,
+        };
+        let _ = record.enter(State::Queued { applied }, "", now);
+        record.tellings.insert(crate::record::Sink::Slack, crate::record::Telling::default());
+        record
+    }
+
+    /// Whoever was told that it waits is told what became of it, wherever it goes from there.
+    #[test]
+    fn nothing_that_was_said_is_left_waiting() {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let leader = SeriesKey { server: "s".into(), id: 3 };
+        let same = crate::record::state::Same::Resend;
+        let reason = "2/3 is missing".to_owned();
+        for (state, part) in [
+            (State::Follows { leader: leader.clone(), why: same }, "tested as s/3"),
+            (State::GivenUp { reason: reason.clone() }, "2/3 is missing"),
+            (State::Waiting, "its patches changed"),
+            (State::Declined { reason: "not now".to_owned(), cancel: None }, "not now"),
+        ] {
+            let mut record = queued(now);
+            let _ = record.enter(state, "", now);
+            let said = notice(&record, &Places::default(), None).unwrap();
+            let Standing::NotTested { reason, fault } = &said.standing else { panic!("{said:?}") };
+            assert!(reason.contains(part) && fault.is_none(), "{reason}");
+            record.tellings.clear();
+            assert_eq!(notice(&record, &Places::default(), None), None, "nobody waits for news of it");
+        }
+        let mut record = queued(now);
+        let _ = record.enter(State::Superseded { by: leader, cancel: None }, "", now);
+        let said = notice(&record, &Places::default(), None).unwrap();
+        assert!(matches!(said.standing, Standing::Superseded { .. }) && said.commits.is_some());
+        // What does not apply says nothing of commits that were made, and perhaps tested, before.
+        let _ = record.enter(State::Conflicts { tried: vec![] }, "", now);
+        assert_eq!(notice(&record, &Places::default(), None).unwrap().commits, None);
+    }
+
+    #[test]
+    fn each_test_of_a_series_has_its_number_from_its_wait_to_its_end() {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let mut record = queued(now);
+        assert_eq!(attempt(&record), 1);
+        let applied = record.state.applied().unwrap().clone();
+        let run = crate::record::state::Run {
+            run_key: "k".into(),
+            id: Some(1),
+            url: None,
+            on: "p8".into(),
+            attempt: 1,
+            status: "completed".into(),
+            asked: None,
+            started: None,
+            live: vec![],
+            stopping: None,
+            pushed: None,
+        };
+        let outcome = crate::record::state::Outcome {
+            passed: true,
+            whose: None,
+            summary: String::new(),
+            ended: now,
+            reported: false,
+        };
+        let _ = record.enter(State::Finished { applied: applied.clone(), run, outcome }, "", now);
+        assert_eq!(attempt(&record), 1);
+        let _ = record.enter(State::Ready, "tested again", now);
+        let _ = record.enter(State::Queued { applied }, "", now);
+        assert_eq!(attempt(&record), 2);
+        let by = SeriesKey { server: "s".into(), id: 8 };
+        let _ = record.enter(State::Superseded { by, cancel: None }, "", now);
+        assert_eq!(attempt(&record), 2, "the first one's verdict is not spoken of");
+    }
+
     #[test]
     fn a_branch_that_is_not_pushed_yet_is_not_spoken_of() {
         let key = SeriesKey { server: "s".into(), id: 7 };

@@ -148,7 +148,7 @@ fn what_is_in_doubt_is_looked_for_until_it_is_known() {
 }
 
 #[test]
-fn a_series_whose_patches_changed_leaves_nothing_pending() {
+fn a_series_that_is_refused_leaves_nothing_pending() {
     let story = Story::of(&[change("one", "kvm: count exits", 1)]);
     story.lab.has_no_runners();
     story.configured(
@@ -156,7 +156,6 @@ fn a_series_whose_patches_changed_leaves_nothing_pending() {
         "labels = [\"power8\"]\nbases = [\"powerpc/main\"]\n[server",
     );
     let people = told(&story);
-    // No box is free: it waits, with nothing at work that would keep its patches as they are.
     let mut bridge = story.lab.start(None);
     story.becomes(&bridge, 1, "running");
     assert_eq!(story.run("refuse", &["fake/1", "--reason", "not now"]).code, 0);
