@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use patchlift_publish::Notice;
 use patchlift_report::Report;
 
+use super::errands::note_trouble;
 use super::sinks::Said;
 use super::site::{Site, apart};
 use crate::backoff;
@@ -113,6 +114,13 @@ async fn one(site: &Site, sink: Sink, record: &Record) -> Result<(), StoreError>
     let unheard = Telling { heard: record.news.wrapping_sub(1), ..telling.clone() };
     keep(site, record, sink, unheard, vec![]).await?;
     let said = site.sinks.say(&draft, telling.place.take(), in_doubt).await;
+    match &said.failure {
+        None => note_trouble(site, sink.name(), None).await?,
+        Some(failure) if failure.down => {
+            note_trouble(site, sink.name(), Some(failure.what.clone())).await?;
+        }
+        Some(_) => {}
+    }
     let events = settle(site, sink, &mut telling, said, digest, in_doubt);
     if let Some(Event::Failed { what, .. }) = events.first() {
         tracing::warn!(series = %record.key, "{}: {what}", sink.words());

@@ -153,7 +153,10 @@ pub fn once(args: &OnceArgs) -> Ending {
 /// A timer that runs the bridge once has to see that a far side was down.
 fn troubles(opened: &Opened) -> Result<(), BridgeError> {
     let (servers, trees) = opened.site.ledger.now(|store| Ok((store.server_troubles()?, store.trees()?)))?;
-    let known = |name: &str| name == "mirror" || name == "github" || opened.site.servers.contains_key(name);
+    let is_sink = |name: &str| opened.site.sinks.configured().iter().any(|sink| sink.name() == name);
+    let known = |name: &str| {
+        name == "mirror" || name == "github" || is_sink(name) || opened.site.servers.contains_key(name)
+    };
     let servers = servers.into_iter().filter(|trouble| known(&trouble.server));
     let servers = servers.map(|trouble| format!("{}: {}", trouble.server, trouble.what));
     let configured = |name: &str| opened.site.config.trees.iter().any(|tree| tree.name == name);

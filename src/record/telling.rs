@@ -23,6 +23,16 @@ impl Sink {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::GitHub, Self::PullRequest, Self::Slack, Self::Mail];
 
+    /// Its name where `status` says what is down.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::GitHub => "github-checks",
+            Self::PullRequest => "pull-requests",
+            Self::Slack => "slack",
+            Self::Mail => "mail",
+        }
+    }
+
     /// What is being done, in the journal.
     pub fn step(self) -> &'static str {
         match self {

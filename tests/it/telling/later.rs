@@ -64,6 +64,8 @@ fn a_mail_that_is_not_needed_any_more_keeps_nothing_back() {
     waits_for("that there is no mail server", &bridge, || {
         story.history(1).iter().any(|line| line.contains("its mail failed: ")).then_some(())
     });
+    let status = story.run("status", &[]).stdout;
+    assert!(status.lines().any(|line| line.contains("mail") && line.contains("SMTP")), "{status}");
     story.upstream.write("f1.c", &file(1, &BTreeMap::new()));
     story.upstream.commit("changed back");
     for id in [1, 2] {
