@@ -124,6 +124,9 @@ pub fn open(config: Config, clock: Clock, options: Options) -> Result<Opened, Op
     } else {
         Sinks::new(api.as_ref(), config.on_github.as_ref(), config.slack.as_ref(), config.mail.as_ref())?
     };
+    if outside && config.github.is_some() && config.on_github.is_none() {
+        tracing::warn!("the mirror is no repository of this GitHub: its commits are not marked there");
+    }
     let mirror = config.mirror.clone().filter(|_| outside);
     let mirror = mirror.map(|settings| to_mirror(&config, settings, &trees, &clock, api.as_ref()));
     let mirror = mirror.transpose()?;

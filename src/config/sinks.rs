@@ -13,7 +13,9 @@ pub(super) fn slack(table: &Table<'_, '_>) -> Option<slack::Settings> {
     let api = table.read("api", address::service);
     let api = api.map_or_else(|| slack::PUBLIC_API.to_owned(), |api| api.value.to_string());
     let channel = table.read("channel", |text| {
-        let good = (1..=80).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let good = (9..=80).contains(&text.len())
+            && text.starts_with(['C', 'D', 'G'])
+            && text.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
         good.then(|| text.to_owned()).ok_or_else(|| {
             "expected the channel's id, like \"C0123456789\"; its page in Slack shows it under About"
                 .to_owned()
