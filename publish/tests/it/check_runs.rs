@@ -284,7 +284,7 @@ async fn contract_an_answer_that_is_no_json_is_not_believed() {
 }
 
 #[tokio::test]
-async fn contract_a_server_with_its_api_below_a_path_is_reached() {
+async fn contract_17_a_server_with_its_api_below_a_path_is_reached() {
     let github = FakeGitHub::start("/api/v3").await;
     publish(&github, &check_run(Ending::DoesNotBuild, 51)).await.unwrap();
     assert_eq!(noted(&github).len(), 51);
