@@ -50,6 +50,11 @@ pub(crate) fn line_length(bytes: &[u8]) -> usize {
     memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1)
 }
 
+/// Two lower-case hex digits for each byte.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Text fit to be shown to a person on one line: lossy, no control characters, at most `limit` characters.
 pub fn shown(bytes: &[u8], limit: usize) -> String {
     // Four bytes a character at most: a huge line is not decoded only to be cut.

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::gate::Gate;
 use super::site::{chain, ours};
+use crate::bytes::hex;
 use crate::record::decide::Failure;
 use crate::record::{Sink, Telling};
 
@@ -112,7 +113,7 @@ impl Draft {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(text))
 }
 
 /// A mark that is on a commit, as it is remembered.

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::json_mail::mail_from_json;
 use super::mailbox::{Matched, Reason};
-use crate::bytes::{shown, trim};
+use crate::bytes::{hex, shown, trim};
 use crate::listing::{ListedPatch, Listing};
 use crate::mail::Options;
 use crate::patch;
@@ -194,10 +194,6 @@ fn message_id(on: &str) -> String {
 /// git's stable id; for what has none the SHA-256 of the whole mail, so that only equal mails are equal.
 fn patch_id(diff: &[u8], mail: &[u8]) -> String {
     patch::id::stable_id(diff).unwrap_or_else(|| hex(&Sha256::digest(trim(mail))))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why stored mails cannot be read.

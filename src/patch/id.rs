@@ -5,7 +5,7 @@
 
 use sha1::{Digest, Sha1};
 
-use crate::bytes::{Lines, is_blank, until_nul};
+use crate::bytes::{Lines, hex, is_blank, until_nul};
 
 /// A SHA-1.
 type Sum = [u8; 20];
@@ -28,7 +28,7 @@ pub fn stable_id(text: &[u8]) -> Option<String> {
         return None;
     }
     reader.end_file();
-    Some(reader.sum.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hex(&reader.sum))
 }
 
 /// Where the reader stands.

@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 use super::exchange::{Answer, Method, Request};
 use super::wire::{Failure, WireError, chain};
+use crate::bytes::hex;
 
 const LIST: &str = "exchanges.jsonl";
 const BODIES: &str = "bodies";
@@ -159,7 +160,7 @@ impl Recorder {
                 Err(_) => Body::Base64(STANDARD.encode(body)),
             });
         }
-        let name: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex(&Sha256::digest(body));
         let path = self.dir.join(BODIES).join(&name);
         if !path.exists() {
             let mut file = tempfile::NamedTempFile::new_in(self.dir.join(BODIES))?;

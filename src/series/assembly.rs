@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sha1::{Digest as _, Sha1};
 
 use super::{Kind, Message};
+use crate::bytes::hex;
 
 /// A whole series, ready to be applied.
 #[derive(Debug)]
@@ -263,7 +264,7 @@ fn derived_id(cover: Option<&Message>, patches: &[Message]) -> String {
     }
     // Twelve digits: a billion series share none by chance.
     let digest = Sha1::digest(ids.as_bytes());
-    digest[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest[..6])
 }
 
 fn names_a_branch(id: &str) -> bool {

@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, Params, Row, params, params_from_iter};
 use sha2::{Digest, Sha256};
 
 use super::{Store, StoreError, millis, time};
+use crate::bytes::hex;
 use crate::listing::SeriesKey;
 use crate::record::{Moment, Record};
 
@@ -37,10 +38,7 @@ pub struct Found {
 
 /// The digest under which a text's patch-ids are looked for; `None` without any.
 pub fn patch_ids_digest(patch_ids: &[String]) -> Option<String> {
-    (!patch_ids.is_empty()).then(|| {
-        let digest = Sha256::digest(patch_ids.join("\n"));
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
-    })
+    (!patch_ids.is_empty()).then(|| hex(&Sha256::digest(patch_ids.join("\n"))))
 }
 
 /// The columns every record is read from, in the order [`Raw::of`] expects.

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::delivery::{Meant, Pressed, read};
 use super::{Shared, signature};
 use crate::bridge::site::chain;
+use crate::bytes::hex;
 use crate::record::{Event, Record};
 use crate::store::{Request, StoreError};
 
@@ -86,7 +87,7 @@ async fn take(shared: &Shared, request: HttpRequest) -> Result<Answer, Answer> {
     let meant = read(&head.event, &body, shared.settings.app).map_err(|error| {
         answer(StatusCode::BAD_REQUEST, &format!("it is not what GitHub documents: {error}"))
     })?;
-    let digest: String = Sha256::digest(&body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&Sha256::digest(&body));
     drop(body);
     let done = match meant {
         Meant::Nothing => Ok(answer(StatusCode::ACCEPTED, "nothing to do")),
