@@ -1,4 +1,5 @@
-//! Addresses of servers and repositories. None holds a password, and none is plain http but to this machine.
+//! Addresses of servers and repositories, of which none holds a password and none is plain http but to this machine; and
+//! of people.
 
 use url::{Host, Url};
 
@@ -31,6 +32,13 @@ pub(super) fn service(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{text:?} is no address: {error}"))?;
     safe(&url)?;
     Ok(url)
+}
+
+/// A mail address, or `@domain` for all of it, in lower case.
+pub(super) fn mail(text: &str) -> Result<String, String> {
+    let good = text.contains('@') && text.len() <= 300 && !text.contains([' ', '<', '>', ',']);
+    good.then(|| text.to_lowercase())
+        .ok_or_else(|| "expected an address, or @domain for all of it".to_owned())
 }
 
 /// https, or http to this machine; no user, no password.

@@ -49,7 +49,7 @@ fn project(table: &Table<'_, '_>, name: Option<At<String>>, known: &Known) -> Op
         checks: checks.map_or(ChecksOn::All, |checks| checks.value),
         commanders: policy
             .as_ref()
-            .and_then(|policy| policy.list("commanders", address))
+            .and_then(|policy| policy.list("commanders", address::mail))
             .map_or_else(Vec::new, values),
         check_context: context.map_or_else(|| "patchlift".to_owned(), |context| context.value),
         archive,
@@ -138,14 +138,8 @@ fn word(text: &str) -> Result<String, String> {
     good.then(|| text.to_owned()).ok_or_else(|| format!("{text:?} is no word of a subject's brackets"))
 }
 
-fn address(text: &str) -> Result<String, String> {
-    let good = text.contains('@') && text.len() <= 300 && !text.contains([' ', '<', '>', ',']);
-    good.then(|| text.to_lowercase())
-        .ok_or_else(|| "expected an address, or @domain for all of it".to_owned())
-}
-
 fn senders(table: &Table<'_, '_>, default: Senders) -> Senders {
-    let listed = table.list("listed", address);
+    let listed = table.list("listed", address::mail);
     let commits = table.any("commits").map(|_| table.count("commits", 0..=100_000, COMMITS));
     let kind = table.read("senders", |text| match text {
         "all" | "known" => Ok(text == "all"),

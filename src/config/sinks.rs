@@ -87,13 +87,8 @@ fn login(table: &Table<'_, '_>) -> Option<Option<(String, SecretString)>> {
 }
 
 fn reply(table: &Table<'_, '_>) -> Option<mail::ReplySettings> {
-    let who = |text: &str| {
-        let good = text.contains('@') && text.len() <= 300 && !text.contains([' ', '<', '>', ',']);
-        good.then(|| text.to_lowercase())
-            .ok_or_else(|| "expected an address, or @domain for all of it".to_owned())
-    };
     let from = table.required("from", person);
-    let allow = values(table.list("allow", who).unwrap_or_default());
+    let allow = values(table.list("allow", address::mail).unwrap_or_default());
     let always_to = values(table.list("always_to", person).unwrap_or_default());
     if allow.is_empty() && always_to.is_empty() {
         table.problem_here("allow", "nobody may be written to; say who, or leave [mail] out");
