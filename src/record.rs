@@ -16,6 +16,7 @@ pub mod text;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use patchlift_report::Fault;
 use serde::{Deserialize, Serialize};
 
 pub use history::{Event, Moment};
@@ -87,7 +88,7 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
     /// Whose fault it is.
-    pub whose: Whose,
+    pub whose: Fault,
     /// What happened, a line for people.
     pub what: String,
     /// How many times in a row.
@@ -104,20 +105,6 @@ impl Trouble {
     pub fn in_a_row(&self) -> u32 {
         self.times.saturating_add(self.outages)
     }
-}
-
-/// Whose fault a failure is. Nothing but [`Whose::Series`] is ever posted as `fail`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Whose {
-    /// What the author wrote.
-    Series,
-    /// The tree it is put on.
-    Base,
-    /// The bridge, a server, the network, a runner.
-    Infrastructure,
-    /// The box.
-    Hardware,
 }
 
 /// A check on one patch, as it was posted.

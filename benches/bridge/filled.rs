@@ -8,10 +8,9 @@ use patchlift::clock::Clock;
 use patchlift::listing::{Listing, SeriesKey};
 use patchlift::patchwork::{Api, Client, Settings};
 use patchlift::record::state::{Base, Outcome, Run, Tried};
-use patchlift::record::{
-    Applied, Check, CheckState, Event, Moment, Posted, Record, State, Text, Trouble, Whose,
-};
+use patchlift::record::{Applied, Check, CheckState, Event, Moment, Posted, Record, State, Text, Trouble};
 use patchlift::store::{Save, Store};
+use patchlift_report::Fault;
 use sha2::{Digest, Sha256};
 
 use super::outside::{Outside, PATCHES, title};
@@ -132,7 +131,7 @@ impl Made {
                 record.due = Some(now + Duration::from_secs(id * 7919 % (6 * HOUR)));
                 let what = format!("{PATCHES}/{PATCHES} is missing");
                 record.trouble =
-                    Some(Trouble { whose: Whose::Series, what, times: 0, outages: 0, last: now });
+                    Some(Trouble { whose: Fault::Series, what, times: 0, outages: 0, last: now });
             }
             "running" => record.due = Some(now),
             _ => {}
@@ -181,7 +180,7 @@ fn state(key: &SeriesKey, place: usize, applied: Applied, now: Timestamp) -> Sta
     }
     let outcome = |passed: bool| Outcome {
         passed,
-        whose: (!passed).then_some(Whose::Series),
+        whose: (!passed).then_some(Fault::Series),
         summary: "the guest boots and all 312 tests pass".to_owned(),
         ended: now,
         reported: false,

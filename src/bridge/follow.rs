@@ -9,6 +9,7 @@ mod stop;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use patchlift_report::Fault;
 
 use self::ending::{Came, came, no_verdict, nobody_there};
 use self::stop::Stop;
@@ -18,7 +19,7 @@ use super::start::{may_still_show, poll_of};
 use crate::github::{GitHub, GitHubError, RunId, RunView};
 use crate::record::decide::in_words;
 use crate::record::state::{Applied, Outcome, Run};
-use crate::record::{Event, Record, State, Trouble, Whose};
+use crate::record::{Event, Record, State, Trouble};
 
 pub(super) use self::stop::cancel;
 
@@ -131,7 +132,7 @@ fn say_nobody(record: &mut Record, nobody: Option<String>, now: Timestamp) -> Op
     };
     let known = record.trouble.as_ref().is_some_and(|trouble| trouble.what == what);
     let trouble =
-        Trouble { whose: Whose::Infrastructure, what: what.clone(), times: 0, outages: 0, last: now };
+        Trouble { whose: Fault::Infrastructure, what: what.clone(), times: 0, outages: 0, last: now };
     record.trouble = Some(trouble);
     (!known).then_some(Event::Noted { words: what })
 }

@@ -9,6 +9,7 @@ use super::ledger::Ledger;
 use super::sinks::Sinks;
 use jiff::Timestamp;
 use patchlift_publish::ApiError;
+use patchlift_report::Fault;
 use patchlift_report::clean::{line, with_causes};
 
 use crate::clock::Clock;
@@ -17,7 +18,6 @@ use crate::github::{GitHub, GitHubError};
 use crate::mirror::Mirror;
 use crate::patchwork::{self, PatchworkError};
 use crate::record::Record;
-use crate::record::Whose;
 use crate::record::decide::{Failure, Patience};
 use crate::store::StoreError;
 use crate::trees::Repository;
@@ -88,7 +88,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 /// A failure of ours.
 pub fn ours(what: impl Into<String>) -> Failure {
     Failure {
-        whose: Whose::Infrastructure,
+        whose: Fault::Infrastructure,
         what: what.into(),
         lasting: false,
         wide: false,

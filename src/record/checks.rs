@@ -1,8 +1,10 @@
 //! What is to be said on a series' patches. Pure: made from the record each time, so that nothing is said twice or
 //! forgotten.
 
+use patchlift_report::Fault;
+
 use super::state::{Applied, Outcome, Same, Tried};
-use super::{Check, CheckState, Posted, Record, State, Whose};
+use super::{Check, CheckState, Posted, Record, State};
 
 /// Which of the two checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,7 +126,7 @@ fn conflict(tried: &[Tried]) -> Check {
 fn verdict(outcome: &Outcome, url: Option<String>) -> Check {
     let state = match (outcome.passed, outcome.whose) {
         (true, _) => CheckState::Success,
-        (false, Some(Whose::Series)) => CheckState::Fail,
+        (false, Some(Fault::Series)) => CheckState::Fail,
         (false, _) => CheckState::Warning,
     };
     Check { state, description: outcome.summary.clone(), url }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use patchlift_report::Fault;
 
-use super::{Event, Record, State, Trouble, Whose};
+use super::{Event, Record, State, Trouble};
 use crate::backoff;
 use crate::listing::Listing;
 
@@ -265,7 +266,7 @@ impl Record {
         }
         // What is missing is shown where troubles are shown.
         self.trouble =
-            Some(Trouble { whose: Whose::Series, what: what.to_owned(), times: 0, outages: 0, last: now });
+            Some(Trouble { whose: Fault::Series, what: what.to_owned(), times: 0, outages: 0, last: now });
         self.due = Some(patience.next_look(self.first_seen, now));
         events
     }
@@ -287,7 +288,7 @@ pub fn in_words(span: Duration) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Whose fault it is.
-    pub whose: Whose,
+    pub whose: Fault,
     /// One line: what happened, and what to do.
     pub what: String,
     /// It will not pass by itself.
@@ -399,7 +400,7 @@ mod tests {
     #[test]
     fn failures_end_in_a_park_and_never_in_a_spin() {
         let failure = |lasting| Failure {
-            whose: Whose::Infrastructure,
+            whose: Fault::Infrastructure,
             what: "502".into(),
             lasting,
             wide: false,

@@ -1,9 +1,8 @@
 //! What happened to a series, as data and in words.
 
 use jiff::Timestamp;
+use patchlift_report::Fault;
 use serde::{Deserialize, Serialize};
-
-use super::Whose;
 
 /// One line of a series' history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +31,7 @@ pub enum Event {
         /// Which step, a fragment: `fetching its mails`.
         step: String,
         /// Whose fault it is.
-        whose: Whose,
+        whose: Fault,
         /// What happened.
         what: String,
     },

@@ -5,7 +5,7 @@ use patchlift_report::{Fault, Report};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::state::{Applied, Tried};
-use super::{Record, State, Whose};
+use super::{Record, State};
 use crate::mail::subject;
 
 /// Where things are that a notice points at; each address ends where the name of the thing begins.
@@ -81,7 +81,7 @@ fn standing(record: &Record) -> Option<Standing> {
         State::Running { run, .. } if run.started.is_none() => Standing::Waiting,
         State::Running { .. } => Standing::Testing,
         State::Finished { outcome, .. } => {
-            let fault = (!outcome.passed).then(|| outcome.whose.map_or(Fault::Infrastructure, fault));
+            let fault = (!outcome.passed).then(|| outcome.whose.unwrap_or(Fault::Infrastructure));
             Standing::Ended { fault, summary: outcome.summary.clone() }
         }
         // Nobody waits for news of a series of which nothing was said.
@@ -111,15 +111,6 @@ fn standing_has_branch(state: &State) -> bool {
 
 fn tried_in_words(tried: &Tried) -> String {
     format!("{}: {}", tried.base.shown(), tried.what())
-}
-
-fn fault(whose: Whose) -> Fault {
-    match whose {
-        Whose::Series => Fault::Series,
-        Whose::Base => Fault::Base,
-        Whose::Infrastructure => Fault::Infrastructure,
-        Whose::Hardware => Fault::Hardware,
-    }
 }
 
 fn title(record: &Record) -> String {

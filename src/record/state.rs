@@ -1,9 +1,9 @@
 //! Where a series stands: one closed list, each with a sentence that says what is true in it.
 
 use jiff::Timestamp;
+use patchlift_report::Fault;
 use serde::{Deserialize, Serialize};
 
-use super::Whose;
 use crate::listing::SeriesKey;
 
 /// Where a series stands.
@@ -257,7 +257,7 @@ pub struct Outcome {
     /// Tested and good.
     pub passed: bool,
     /// Whose fault it is, where it is not good.
-    pub whose: Option<Whose>,
+    pub whose: Option<Fault>,
     /// One line for people.
     pub summary: String,
     /// When it ended.
@@ -335,7 +335,7 @@ impl State {
             Self::Running { .. } => "running",
             Self::Finished { outcome, .. } => match (outcome.passed, outcome.whose) {
                 (true, _) => "passed",
-                (false, Some(Whose::Series)) => "failed",
+                (false, Some(Fault::Series)) => "failed",
                 (false, _) => "no-verdict",
             },
             Self::Superseded { .. } => "superseded",

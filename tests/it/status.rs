@@ -5,8 +5,9 @@ use std::process::{Command, Output};
 
 use jiff::Timestamp;
 use patchlift::record::state::Same;
-use patchlift::record::{Check, CheckState, Event, Moment, Posted, Record, State, Trouble, Whose};
+use patchlift::record::{Check, CheckState, Event, Moment, Posted, Record, State, Trouble};
 use patchlift::store::{Save, Store, TreeState};
+use patchlift_report::Fault;
 use serde_json::Value;
 
 use crate::store::samples::{applied, at, finished, key, run, stands, text, tried};
@@ -100,7 +101,7 @@ fn busy_site() -> Site {
     site.has(&stands(8, State::Follows { leader: key(7), why: Same::Resend }, None));
     let mut failing = stands(9, State::Ready, Some(at(1)));
     failing.trouble = Some(Trouble {
-        whose: Whose::Infrastructure,
+        whose: Fault::Infrastructure,
         what: "no space left".into(),
         times: 3,
         outages: 0,
@@ -115,7 +116,7 @@ fn what_fails_for_everybody_is_shown_with_the_series_that_waits_for_it() {
     let mut site = site();
     let mut waits = stands(9, State::Ready, Some(at(1)));
     let what = "it depends on ozlabs/8, which is held".to_owned();
-    waits.trouble = Some(Trouble { whose: Whose::Infrastructure, what, times: 0, outages: 2, last: at(2) });
+    waits.trouble = Some(Trouble { whose: Fault::Infrastructure, what, times: 0, outages: 2, last: at(2) });
     site.has(&waits);
     let text = site.says(&["status"]);
     assert!(text.contains("it depends on ozlabs/8, which is held (") && text.contains("2 times"), "{text}");

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use patchlift::listing::SeriesKey;
 use patchlift::record::state::Same;
-use patchlift::record::{Event, Moment, Record, State, Trouble, Whose};
+use patchlift::record::{Event, Moment, Record, State, Trouble};
 use patchlift::store::{Filter, Request, Save, Store, StoreError, TreeState, What};
+use patchlift_report::Fault;
 use samples::{at, finished, key, record, stands, states, text};
 
 /// A store in a directory of its own.
@@ -57,7 +58,7 @@ fn every_state_is_stored_as_it_always_was() {
         let mut record = stands(place, state, Some(at(5)));
         record.text = Some(text(&["p1"]));
         record.trouble = Some(Trouble {
-            whose: Whose::Infrastructure,
+            whose: Fault::Infrastructure,
             what: "no answer".into(),
             times: 3,
             outages: 0,

@@ -6,7 +6,6 @@ use patchlift_report::{Fault, Report};
 use super::stages::on_the_box;
 use crate::bridge::site::chain;
 use crate::github::{Job, JobStep, RunView, Runner};
-use crate::record::Whose;
 use crate::record::state::{Applied, Outcome, Run};
 
 /// How a run ended.
@@ -25,7 +24,7 @@ impl Came {
 }
 
 pub(super) fn no_verdict(summary: String, now: Timestamp) -> Outcome {
-    Outcome { passed: false, whose: Some(Whose::Infrastructure), summary, ended: now, reported: false }
+    Outcome { passed: false, whose: Some(Fault::Infrastructure), summary, ended: now, reported: false }
 }
 
 /// What a run that is over came to. A report that has a verdict counts, however the run ended.
@@ -39,7 +38,7 @@ pub(super) fn came(
 ) -> Came {
     let read = report.map(|report| read(report, applied, now));
     match read {
-        Some(outcome) if outcome.whose != Some(Whose::Infrastructure) => Came { outcome, may_pass: false },
+        Some(outcome) if outcome.whose != Some(Fault::Infrastructure) => Came { outcome, may_pass: false },
         read => {
             let said = read.unwrap_or_else(|| no_verdict(without_report(view, jobs, &run.on), now));
             if let Some(stopping) = &run.stopping {
@@ -128,16 +127,11 @@ fn read(report: &[u8], applied: &Applied, now: Timestamp) -> Outcome {
         return no_verdict("the run's report is about another commit".to_owned(), now);
     }
     let ending = report.verdict.ending;
-    let whose = ending.fault().map(|fault| match fault {
-        Fault::Series => Whose::Series,
-        Fault::Base => Whose::Base,
-        Fault::Hardware => Whose::Hardware,
-        _ => Whose::Infrastructure,
-    });
+    let whose = ending.fault();
     let passed = whose.is_none() && ending == patchlift_report::Ending::Passed;
-    let whose = whose.or((!passed).then_some(Whose::Infrastructure));
+    let whose = whose.or((!passed).then_some(Fault::Infrastructure));
     // A verdict is about these commits, not about none; that something of ours broke needs no commit.
-    if names_none && whose != Some(Whose::Infrastructure) {
+    if names_none && whose != Some(Fault::Infrastructure) {
         return no_verdict("the run's report names no commit".to_owned(), now);
     }
     Outcome {
@@ -268,12 +262,12 @@ mod tests {
             let outcome = read(&report, &applied, Timestamp::UNIX_EPOCH);
             (outcome.passed, outcome.whose)
         };
-        let none = (false, Some(Whose::Infrastructure));
+        let none = (false, Some(Fault::Infrastructure));
         for (ending, verdict) in [
             (Ending::Passed, (true, None)),
-            (Ending::DoesNotBoot, (false, Some(Whose::Series))),
-            (Ending::BaseBroken, (false, Some(Whose::Base))),
-            (Ending::Hardware, (false, Some(Whose::Hardware))),
+            (Ending::DoesNotBoot, (false, Some(Fault::Series))),
+            (Ending::BaseBroken, (false, Some(Fault::Base))),
+            (Ending::Hardware, (false, Some(Fault::Hardware))),
             (Ending::Infrastructure, none),
         ] {
             assert_eq!(whose(ending, &oid("a")), verdict, "{ending:?}");

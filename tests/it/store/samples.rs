@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use patchlift::listing::{ListedPatch, Listing, SeriesKey, Submitter};
 use patchlift::record::state::{Base, Outcome, Run, Same, Tried};
-use patchlift::record::{Applied, Record, State, Text, Whose};
+use patchlift::record::{Applied, Record, State, Text};
+use patchlift_report::Fault;
 use serde_json::json;
 
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -105,7 +106,7 @@ pub(crate) fn run(id: u64) -> Run {
 pub(crate) fn outcome() -> Outcome {
     Outcome {
         passed: false,
-        whose: Some(Whose::Series),
+        whose: Some(Fault::Series),
         summary: "2 of 40 tests failed".to_owned(),
         ended: at(610),
         reported: true,
