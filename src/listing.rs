@@ -114,6 +114,13 @@ pub struct Listing {
     pub web_url: Option<String>,
 }
 
+impl Listing {
+    /// The mail a thread begins with: its cover letter, or else its first patch.
+    pub fn first_mail(&self) -> Option<&ListedPatch> {
+        self.cover.as_ref().or(self.patches.first())
+    }
+}
+
 #[cfg(test)]
 impl Listing {
     /// A whole series of these patches: number, and name as the server writes it.

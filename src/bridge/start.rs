@@ -162,7 +162,7 @@ fn inputs(site: &Site, record: &Record, applied: &Applied, run: &Run) -> BTreeMa
 /// What is said of a series whatever its commits are.
 fn described(record: &Record) -> Value {
     let submitter = &record.listing.submitter;
-    let first = record.listing.cover.as_ref().or(record.listing.patches.first());
+    let first = record.listing.first_mail();
     json!({
         "id": record.key.to_string(),
         "title": record.text.as_ref().map_or("", |text| text.title.as_str()),

@@ -31,7 +31,7 @@ pub fn notice(record: &Record, places: &Places, report: Option<Report>) -> Optio
     let left = record.left.as_deref().filter(|_| about_commits);
     let applied = record.state.applied().or(left).filter(|applied| !applied.held_back);
     let run = record.state.run();
-    let first = record.listing.cover.as_ref().or(record.listing.patches.first());
+    let first = record.listing.first_mail();
     let message_id = first.map_or(String::new(), |first| first.msgid.clone());
     let branch = applied.and_then(|applied| Some(format!("{}{}", places.branches.as_ref()?, applied.branch)));
     let links = Links {
