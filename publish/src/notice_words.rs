@@ -239,17 +239,13 @@ fn rows(notice: &Notice) -> Vec<Vec<String>> {
     let size = counted(notice.patches.len(), "patch", "patches");
     let commits = notice.commits.as_ref();
     let author = format!("{} <{}>", notice.author, notice.author_address);
-    let base = commits.map(|on| {
-        let why = if on.base_why.is_empty() { String::new() } else { format!(" ({})", on.base_why) };
-        code(&format!("{} at {}{why}", on.base, short_hex(&on.base_commit)), LINE_MAX)
-    });
     let again = if notice.attempt > 1 { format!(", test {}", notice.attempt) } else { String::new() };
     [
         ("Author", Some(code(&author, LINE_MAX))),
         ("Series", Some(code(&format!("{}, v{}, {size}{again}", notice.key, notice.version), LINE_MAX))),
         ("Mails", link(&links.thread)),
         ("Patchwork", link(&links.patchwork)),
-        ("Base", base),
+        ("Base", notice.shown_base().map(|base| code(&base, LINE_MAX))),
         ("Tested commit", commits.map(|on| code(&short_hex(&on.head), 40))),
         ("Branch", link(&links.branch).or_else(|| commits.map(|on| code(&on.branch, LINE_MAX)))),
         ("Box", notice.on.as_ref().map(|on| code(on, 100))),
