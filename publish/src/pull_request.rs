@@ -1,8 +1,5 @@
 //! A series as a pull request of the mirror: for reading along, never for merging. No I/O.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use patchlift_report::clean::line;
 use patchlift_report::{Fault, words::TITLE_MAX};
 
@@ -52,15 +49,6 @@ pub fn of_notice(notice: &Notice, base_branch: &str) -> Option<PullRequest> {
         labels: vec![LABEL.to_owned(), format!("{LABEL}: {}", label(notice))],
         open: !matches!(notice.standing, Standing::Superseded { .. }),
     })
-}
-
-impl PullRequest {
-    /// The same, closed where the series has been over for longer than `keep` at the time `now`.
-    pub fn closed_after(mut self, notice: &Notice, keep: Duration, now: Timestamp) -> Self {
-        let age = Duration::try_from(now.duration_since(notice.since)).unwrap_or_default();
-        self.open &= !(notice.standing.is_over() && age > keep);
-        self
-    }
 }
 
 /// Where it stands, in a word or two.

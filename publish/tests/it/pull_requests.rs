@@ -1,7 +1,5 @@
 //! One pull request a series.
 
-use std::time::Duration;
-
 use patchlift_publish::notice::Standing;
 use patchlift_publish::pull_request::{PullRequest, of_notice};
 use patchlift_publish::{Change, GitHub, Notice, Published, notice_sample};
@@ -103,16 +101,14 @@ async fn what_people_did_stays() {
 }
 
 #[tokio::test]
-async fn what_is_over_for_long_is_closed_and_not_begun() {
+async fn what_is_not_to_be_open_is_closed_and_not_begun() {
     let github = FakeGitHub::start("").await;
     let client = github.client(TOKEN);
-    let notice = notice_sample::ended(Ending::Passed);
-    let keep = Duration::from_secs(86_400);
-    let at = |hours: i64| notice.since + jiff::SignedDuration::from_hours(hours);
-    let closed = |notice: &Notice, hours| wanted(notice).closed_after(notice, keep, at(hours));
-    assert_eq!(client.propose(&repository(), &closed(&notice, 25)).await.unwrap(), None);
-    client.propose(&repository(), &closed(&notice, 23)).await.unwrap();
-    assert!(closed(&notice_sample::testing(), 25).open, "it is not over");
-    client.propose(&repository(), &closed(&notice, 25)).await.unwrap();
+    let open = wanted(&notice_sample::ended(Ending::Passed));
+    let closed = PullRequest { open: false, ..open.clone() };
+    assert_eq!(client.propose(&repository(), &closed).await.unwrap(), None);
+    client.propose(&repository(), &open).await.unwrap();
+    assert!(wanted(&notice_sample::testing()).open, "it is not over");
+    client.propose(&repository(), &closed).await.unwrap();
     github.memory(|memory| assert_eq!(memory.pulls[0]["state"], "closed"));
 }
