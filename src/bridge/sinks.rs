@@ -6,7 +6,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use patchlift_publish::mail::{self, Mailer, Reply};
 use patchlift_publish::slack::{self, Place, Slack};
-use patchlift_publish::status::StatusState;
 use patchlift_publish::{
     Api, ApiError, CheckRun, CheckRunConclusion, CheckStatus, CommitStatus, GitHub, GitHubError, Notice,
     PullRequest, Repository, checks, pull_request,
@@ -61,7 +60,8 @@ pub struct Sinks {
     mail: Option<(Mailer, mail::ReplySettings)>,
     /// Addresses of the mirror's branches for people.
     pub branches: Option<String>,
-    gates: BTreeMap<Sink, Gate>,
+    /// In the order of [`Sink::ALL`].
+    gates: [Gate; Sink::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -71,13 +71,43 @@ struct Marker {
     marks: Marks,
 }
 
+impl Marker {
+    /// By what a mark is found again.
+    fn key(&self, run: &CheckRun) -> String {
+        match self.marks {
+            Marks::Statuses => format!("{} {}", run.head_sha, run.name),
+            _ => run.external_id.clone(),
+        }
+    }
+
+    /// What is remembered of it.
+    fn mark(&self, run: &CheckRun) -> Mark {
+        let said = match self.marks {
+            Marks::Statuses => format!("{:?}", CommitStatus::from(run)),
+            _ => format!("{run:?}"),
+        };
+        let waits = matches!(run.status.conclusion(), None | Some(CheckRunConclusion::ActionRequired));
+        Mark { said: digest(&said), open: waits.then(|| (run.name.clone(), run.head_sha.clone())) }
+    }
+
+    async fn put(&self, runs: impl Iterator<Item = &CheckRun>) -> Result<(), GitHubError> {
+        if self.marks == Marks::Statuses {
+            let statuses: Vec<CommitStatus> = runs.map(CommitStatus::from).collect();
+            self.github.set_statuses(&self.repository, &statuses).await?;
+            return Ok(());
+        }
+        for run in runs {
+            self.github.publish(&self.repository, run).await?;
+        }
+        Ok(())
+    }
+}
+
 /// What a sink is to say.
 #[derive(Debug, Clone)]
 pub enum Draft {
-    /// Check runs on the mirror's commits.
-    CheckRuns(Vec<CheckRun>),
-    /// Commit statuses on them.
-    Statuses(Vec<CommitStatus>),
+    /// Check runs on the mirror's commits, or the commit statuses that say the same.
+    Marks(Vec<CheckRun>),
     /// A pull request.
     PullRequest(Box<PullRequest>),
     /// A message, by its notice.
@@ -101,8 +131,7 @@ impl Draft {
     /// The same for the same words.
     pub fn digest(&self) -> String {
         let text = match self {
-            Self::CheckRuns(runs) => format!("{runs:?}"),
-            Self::Statuses(statuses) => format!("{statuses:?}"),
+            Self::Marks(runs) => format!("{runs:?}"),
             Self::PullRequest(wanted) => format!("{wanted:?}"),
             Self::Slack(notice) => format!("{:?}{:?}", slack::message(notice), slack::details(notice)),
             // Said once, whatever its date and the bases that were tried since.
@@ -159,7 +188,6 @@ impl Sinks {
         if let Some((settings, reply)) = mail {
             sinks.mail = Some((Mailer::new(settings.clone())?, reply.clone()));
         }
-        sinks.gates = Sink::ALL.into_iter().map(|sink| (sink, Gate::default())).collect();
         Ok(sinks)
     }
 
@@ -185,23 +213,18 @@ impl Sinks {
     }
 
     /// The gate to a sink.
-    pub(super) fn gate(&self, sink: Sink) -> Option<&Gate> {
-        self.gates.get(&sink)
+    pub(super) fn gate(&self, sink: Sink) -> &Gate {
+        &self.gates[sink as usize]
     }
 
     /// What a sink is to say; `None`: nothing.
     pub(super) fn draft(&self, sink: Sink, notice: &Notice, telling: &Telling) -> Option<Draft> {
         match sink {
             Sink::GitHub => {
-                let marker = self.github.as_ref()?;
-                let nothing_there = telling.place.is_none();
-                Some(if marker.marks == Marks::CheckRuns {
-                    let runs = checks::of_notice(notice);
-                    (!runs.is_empty() || !nothing_there).then_some(Draft::CheckRuns(runs))?
-                } else {
-                    let statuses: Vec<_> = checks::of_notice(notice).iter().map(CommitStatus::from).collect();
-                    (!statuses.is_empty()).then_some(Draft::Statuses(statuses))?
-                })
+                self.github.as_ref()?;
+                let runs = checks::of_notice(notice);
+                // What is there already may be of commits that are not tested any more.
+                (!runs.is_empty() || telling.place.is_some()).then_some(Draft::Marks(runs))
             }
             Sink::PullRequest => {
                 let base = crate::mirror::base_branch_of(notice.commits.as_ref()?.base_branch.as_ref()?);
@@ -231,69 +254,30 @@ impl Sinks {
         in_doubt: Option<Timestamp>,
     ) -> Said {
         match draft {
-            Draft::CheckRuns(runs) => self.mark_with_runs(runs, place).await,
-            Draft::Statuses(statuses) => self.mark_with_statuses(statuses, place).await,
+            Draft::Marks(runs) => self.mark(runs, place).await,
             Draft::PullRequest(wanted) => self.propose(wanted, place).await,
             Draft::Slack(notice) => self.to_slack(notice, place, in_doubt).await,
             Draft::Mail(reply) => self.by_mail(reply, place).await,
         }
     }
 
-    async fn mark_with_runs(&self, runs: &[CheckRun], place: Option<serde_json::Value>) -> Said {
+    async fn mark(&self, runs: &[CheckRun], place: Option<serde_json::Value>) -> Said {
         let Some(marker) = &self.github else { return Said::default() };
         let mut there: MarksThere = read(place.as_ref());
-        let left = abandoned(&mut there, |key| runs.iter().any(|run| run.external_id == *key));
-        let left: Vec<CheckRun> = left.iter().map(|(key, mark)| not_tested_any_more(key, mark)).collect();
+        let left = abandoned(&mut there, |known| runs.iter().any(|run| marker.key(run) == *known));
+        let wanted = runs.iter().chain(&left).map(|run| (marker.key(run), marker.mark(run), run));
+        let news: Vec<_> = wanted.filter(|(key, mark, _)| there.get(key) != Some(mark)).collect();
+        // All statuses together, as their commits are looked at once; a check run is looked up by itself.
+        let at_once = if marker.marks == Marks::Statuses { news.len().max(1) } else { 1 };
         let mut failure = None;
-        for run in runs.iter().chain(&left) {
-            let said = digest(&format!("{run:?}"));
-            if there.get(&run.external_id).is_some_and(|mark| mark.said == said) {
-                continue;
+        for news in news.chunks(at_once) {
+            if let Err(error) = marker.put(news.iter().map(|(_, _, run)| *run)).await {
+                failure = Some(failed_at_github(&error));
+                break;
             }
-            match marker.github.publish(&marker.repository, run).await {
-                Ok(_) => {
-                    let waits =
-                        matches!(run.status.conclusion(), None | Some(CheckRunConclusion::ActionRequired));
-                    let open = waits.then(|| (run.name.clone(), run.head_sha.clone()));
-                    there.insert(run.external_id.clone(), Mark { said, open });
-                }
-                Err(error) => {
-                    failure = Some(failed_at_github(&error));
-                    break;
-                }
-            }
+            there.extend(news.iter().map(|(key, mark, _)| (key.clone(), mark.clone())));
         }
         Said { place: write(&there), failure, may_have_happened: false }
-    }
-
-    async fn mark_with_statuses(&self, statuses: &[CommitStatus], place: Option<serde_json::Value>) -> Said {
-        let Some(marker) = &self.github else { return Said::default() };
-        let mut there: MarksThere = read(place.as_ref());
-        let key = |status: &CommitStatus| format!("{} {}", status.sha, status.context);
-        let mark = |status: &CommitStatus| {
-            let waits = status.state == StatusState::Pending;
-            let open = waits.then(|| (status.context.clone(), status.sha.clone()));
-            (key(status), Mark { said: digest(&format!("{status:?}")), open })
-        };
-        let left = abandoned(&mut there, |known| statuses.iter().any(|status| key(status) == *known));
-        let left: Vec<CommitStatus> =
-            left.iter().map(|(key, mark)| CommitStatus::from(&not_tested_any_more(key, mark))).collect();
-        let news: Vec<CommitStatus> = statuses
-            .iter()
-            .chain(&left)
-            .filter(|status| {
-                let (key, mark) = mark(status);
-                there.get(&key) != Some(&mark)
-            })
-            .cloned()
-            .collect();
-        match marker.github.set_statuses(&marker.repository, &news).await {
-            Ok(_) => {
-                there.extend(news.iter().map(mark));
-                Said { place: write(&there), ..Said::default() }
-            }
-            Err(error) => Said { place, failure: Some(failed_at_github(&error)), may_have_happened: false },
-        }
     }
 
     async fn propose(&self, wanted: &PullRequest, place: Option<serde_json::Value>) -> Said {
@@ -369,12 +353,12 @@ fn write(place: &impl Serialize) -> Option<serde_json::Value> {
     serde_json::to_value(place).ok()
 }
 
-/// Forgets marks that are not wanted any more; gives those that people would wait for, which are still to be ended.
-fn abandoned(there: &mut MarksThere, is_wanted: impl Fn(&String) -> bool) -> Vec<(String, (String, String))> {
+/// Forgets marks that are not wanted any more; gives the end of those that people would wait for.
+fn abandoned(there: &mut MarksThere, is_wanted: impl Fn(&String) -> bool) -> Vec<CheckRun> {
     // What is over stays at GitHub as it is, and needs no memory.
     there.retain(|key, mark| mark.open.is_some() || is_wanted(key));
     let open = there.iter().filter(|(key, _)| !is_wanted(key));
-    open.filter_map(|(key, mark)| Some((key.clone(), mark.open.clone()?))).collect()
+    open.filter_map(|(key, mark)| Some(not_tested_any_more(key, mark.open.as_ref()?))).collect()
 }
 
 /// Ends a check run whose commit is not tested any more, because the series was put on another base or changed.

@@ -103,7 +103,7 @@ async fn one(site: &Site, sink: Sink, record: &Record) -> Result<(), StoreError>
     if site.only_says(|| format!("{}: bring {} up to date", record.key, sink.words())) {
         return keep(site, record, sink, telling, vec![]).await;
     }
-    if let Some(until) = site.sinks.gate(sink).and_then(|gate| gate.closed(now)) {
+    if let Some(until) = site.sinks.gate(sink).closed(now) {
         telling.not_before = Some(until);
         return keep(site, record, sink, telling, vec![]).await;
     }
@@ -141,9 +141,7 @@ fn settle(
     telling.place = said.place;
     telling.not_before = None;
     let Some(failure) = said.failure else {
-        if let Some(gate) = site.sinks.gate(sink) {
-            gate.worked();
-        }
+        site.sinks.gate(sink).worked();
         let (heard, place) = (telling.heard, telling.place.take());
         *telling = Telling { heard, said: Some(digest), place, ..Telling::default() };
         return vec![];
@@ -159,8 +157,8 @@ fn settle(
         telling.refused = Some(failure.what.clone());
     } else {
         let mut until = now + backoff::after(trouble.in_a_row(), failure.retry_after);
-        if let Some(gate) = site.sinks.gate(sink).filter(|_| failure.down) {
-            until = until.max(gate.failed(failure.retry_after, now));
+        if failure.down {
+            until = until.max(site.sinks.gate(sink).failed(failure.retry_after, now));
         }
         telling.not_before = Some(until);
     }

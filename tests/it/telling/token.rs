@@ -1,6 +1,9 @@
 //! What a personal token can say: commit statuses.
 
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::kill::mails::file;
 
 /// A Story that has a personal token instead of an App, and a webhook of Slack's instead of a bot.
 fn by_token(story: &Story) -> People {
@@ -67,4 +70,34 @@ fn statuses_of_commits_that_are_not_tested_any_more_are_ended() {
     waits_for("its end", &bridge, || {
         (!statuses(&people, &head).iter().any(|(_, state)| state == "pending")).then_some(())
     });
+}
+
+#[test]
+fn statuses_of_a_series_that_stopped_to_apply_are_ended() {
+    let story = Story::of(&[change("one", "kvm: count exits", 1), change("two", "kvm: show exits", 2)]);
+    story.lab.has_no_runners();
+    story.configured("fetch_every = \"1 min\"", "fetch_every = \"1 s\"");
+    story.configured(
+        "labels = [\"power8\"]\n[server",
+        "labels = [\"power8\"]\nuse_base_commit = false\n[server",
+    );
+    for name in ["p8b", "p8c"] {
+        story.configured(&format!("[[box]]\nname = \"{name}\"\nlabels = [\"power8\"]\n"), "");
+    }
+    let people = by_token(&story);
+    let bridge = story.lab.start(None);
+    let waiting = || {
+        let is = |id: u64, word: &str| story.record(id).is_some_and(|record| record.state.word() == word);
+        [(1, 2), (2, 1)].into_iter().find(|(id, other)| is(*id, "queued") && is(*other, "running"))
+    };
+    let (id, _) = within(SOON, waiting).unwrap_or_else(|| panic!("none waits\n{}", bridge.said()));
+    let head = story.record(id).unwrap().state.applied().unwrap().tip.clone();
+    let is_pending = || statuses(&people, &head).iter().any(|(_, state)| state == "pending");
+    waits_for("a pending status", &bridge, || is_pending().then_some(()));
+    let changed = BTreeMap::from([(4, "x"), (5, "y"), (6, "z")]);
+    story.upstream.write(&format!("f{id}.c"), &file(usize::try_from(id).unwrap(), &changed));
+    story.upstream.commit("changed upstream");
+    let record = story.becomes(&bridge, id, "conflict");
+    assert_eq!(record.left.expect("its commits").tip, head);
+    waits_for("its end", &bridge, || (!is_pending()).then_some(()));
 }
