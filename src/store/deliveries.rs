@@ -59,10 +59,8 @@ impl Store {
         requests: &[Request],
     ) -> Result<bool, StoreError> {
         self.take(requests, |transaction| {
-            let old = "DELETE FROM comments WHERE at < ?1 AND msgid LIKE '<%'";
-            transaction.execute(old, [millis(at - COMMENTS_KEPT)])?;
-            let put =
-                "INSERT INTO comments (server, msgid, at) VALUES (?1, '<' || ?2, ?3) ON CONFLICT DO NOTHING";
+            transaction.execute("DELETE FROM comments WHERE at < ?1", [millis(at - COMMENTS_KEPT)])?;
+            let put = "INSERT INTO comments (server, msgid, at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
             Ok(transaction.execute(put, params![server, msgid, millis(at)])? == 1)
         })
     }
@@ -72,7 +70,7 @@ impl Store {
     /// # Errors
     /// The store failed.
     pub fn knows_comment(&self, server: &str, msgid: &str) -> Result<bool, StoreError> {
-        let known = "SELECT count(*) FROM comments WHERE server = ?1 AND msgid = '<' || ?2";
+        let known = "SELECT count(*) FROM comments WHERE server = ?1 AND msgid = ?2";
         let count: i64 =
             self.sql(|db| db.prepare_cached(known)?.query_row([server, msgid], |row| row.get(0)))?;
         Ok(count > 0)
@@ -83,7 +81,7 @@ impl Store {
     /// # Errors
     /// The store failed.
     pub fn comments_looked(&self, server: &str) -> Result<BTreeMap<String, Timestamp>, StoreError> {
-        let sql = "SELECT substr(msgid, 2), at FROM comments WHERE server = ?1 AND msgid LIKE '#%'";
+        let sql = "SELECT list, looked FROM comment_lists WHERE server = ?1 AND looked IS NOT NULL";
         let rows = self.rows(sql, [server], |row| Ok((row.get(0)?, time(row.get(1)?))))?;
         Ok(rows.into_iter().collect())
     }
@@ -93,7 +91,8 @@ impl Store {
     /// # Errors
     /// The store failed.
     pub fn set_comments_looked(&self, server: &str, list: &str, at: Timestamp) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO comments (server, msgid, at) VALUES (?1, '#' || ?2, ?3)";
+        let sql = "INSERT INTO comment_lists (server, list, looked) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT DO UPDATE SET looked = excluded.looked";
         self.sql(|db| db.prepare_cached(sql)?.execute(params![server, list, millis(at)]).map(|_| ()))
     }
 
@@ -103,17 +102,18 @@ impl Store {
     /// # Errors
     /// The store failed.
     pub fn first_comment(&self, server: &str, list: &str) -> Result<Option<u64>, StoreError> {
-        let sql = "SELECT at FROM comments WHERE server = ?1 AND msgid = '!' || ?2";
-        let rows = self.rows(sql, [server, list], |row| row.get::<_, i64>(0))?;
-        Ok(rows.first().and_then(|number| u64::try_from(*number).ok()))
+        let sql = "SELECT first FROM comment_lists WHERE server = ?1 AND list = ?2";
+        let rows = self.rows(sql, [server, list], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(rows.into_iter().flatten().find_map(|number| u64::try_from(number).ok()))
     }
 
-    /// Notes what a list had when it was looked through first. The number stands where other rows have their time.
+    /// Notes what a list had when it was looked through first.
     ///
     /// # Errors
     /// The store failed.
     pub fn set_first_comment(&self, server: &str, list: &str, number: u64) -> Result<(), StoreError> {
-        let sql = "INSERT OR REPLACE INTO comments (server, msgid, at) VALUES (?1, '!' || ?2, ?3)";
+        let sql = "INSERT INTO comment_lists (server, list, first) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT DO UPDATE SET first = excluded.first";
         let number = i64::try_from(number).unwrap_or(i64::MAX);
         self.sql(|db| db.prepare_cached(sql)?.execute(params![server, list, number]).map(|_| ()))
     }

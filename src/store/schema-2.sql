@@ -10,12 +10,20 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_digest ON deliveries (digest);
 CREATE INDEX deliveries_at ON deliveries (at);
 
--- Comments of the list that were looked at: each is obeyed once. A row whose id begins with # says when a whole list was
--- looked through last.
+-- Comments of the list that were looked at: each is obeyed once.
 CREATE TABLE comments (
     server TEXT NOT NULL,
-    msgid TEXT NOT NULL,            -- < and the Message-ID
+    msgid TEXT NOT NULL,
     at INTEGER NOT NULL,
     PRIMARY KEY (server, msgid)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX comments_at ON comments (at);
+
+-- Lists of comments: a project has one on patches and one on cover letters.
+CREATE TABLE comment_lists (
+    server TEXT NOT NULL,
+    list TEXT NOT NULL,
+    looked INTEGER,                 -- when it was looked through last
+    first INTEGER,                  -- the newest comment's number when it was looked through first; 0: it had none
+    PRIMARY KEY (server, list)
+) STRICT, WITHOUT ROWID;
