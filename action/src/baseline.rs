@@ -94,17 +94,7 @@ mod tests {
     use patchlift_report::Fault;
 
     fn stage(name: StageName, result: StageResult) -> Stage {
-        let at = Timestamp::UNIX_EPOCH;
-        Stage {
-            name,
-            lane: Lane::Base,
-            result,
-            started: at,
-            ended: at,
-            facts: vec![],
-            excerpt: vec![],
-            log: None,
-        }
+        Stage::at_once(name, Lane::Base, result, Timestamp::UNIX_EPOCH)
     }
 
     #[test]

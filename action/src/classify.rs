@@ -241,8 +241,7 @@ mod tests {
     use jiff::Timestamp;
 
     fn stage(name: StageName, lane: Lane, result: StageResult) -> Stage {
-        let at = Timestamp::UNIX_EPOCH;
-        Stage { name, lane, result, started: at, ended: at, facts: vec![], excerpt: vec![], log: None }
+        Stage::at_once(name, lane, result, Timestamp::UNIX_EPOCH)
     }
 
     fn failed(fault: Fault) -> StageResult {

@@ -206,9 +206,7 @@ mod tests {
     fn entry(stage: StageName, lane: Lane, result: StageResult) -> Entry {
         let at = Timestamp::UNIX_EPOCH;
         let event = result.word().to_owned();
-        let (facts, excerpt) = (vec![], vec![]);
-        let done = Stage { name: stage, lane, result, started: at, ended: at, facts, excerpt, log: None };
-        Entry { at, stage, lane, event, done: Some(done) }
+        Entry { at, stage, lane, event, done: Some(Stage::at_once(stage, lane, result, at)) }
     }
 
     fn failed(fault: Fault) -> StageResult {

@@ -97,8 +97,7 @@ mod tests {
     use jiff::Timestamp;
 
     fn done(name: StageName, lane: Lane, result: StageResult) -> Stage {
-        let at = Timestamp::UNIX_EPOCH;
-        Stage { name, lane, result, started: at, ended: at, facts: vec![], excerpt: vec![], log: None }
+        Stage::at_once(name, lane, result, Timestamp::UNIX_EPOCH)
     }
 
     fn failed(fault: Fault) -> StageResult {

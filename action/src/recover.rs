@@ -56,16 +56,8 @@ fn stages(entries: &[Entry]) -> Vec<Stage> {
         && last.done.is_none()
         && last.stage != StageName::RollBack
     {
-        stages.push(Stage {
-            name: last.stage,
-            lane: last.lane,
-            result: StageResult::Interrupted,
-            started: last.at,
-            ended: Timestamp::now(),
-            facts: vec![],
-            excerpt: vec![],
-            log: None,
-        });
+        let stage = Stage::at_once(last.stage, last.lane, StageResult::Interrupted, last.at);
+        stages.push(Stage { ended: Timestamp::now(), ..stage });
     }
     stages
 }
@@ -124,16 +116,7 @@ mod tests {
         let at = Timestamp::UNIX_EPOCH;
         let entry = |(stage, lane, result): &(StageName, Lane, Option<StageResult>)| {
             let (stage, lane) = (*stage, *lane);
-            let done = result.clone().map(|result| Stage {
-                name: stage,
-                lane,
-                result,
-                started: at,
-                ended: at,
-                facts: vec![],
-                excerpt: vec![],
-                log: None,
-            });
+            let done = result.clone().map(|result| Stage::at_once(stage, lane, result, at));
             Entry { at, stage, lane, event: String::new(), done }
         };
         lines.iter().map(entry).collect()

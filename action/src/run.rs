@@ -375,7 +375,7 @@ pub(crate) fn one_stage(
         log,
     };
     if let Gate::Skip(reason) = plan::gate(planned, done, run.cancel.requested()) {
-        let stage = Stage { ended: started, ..ended(StageResult::Skipped { reason }, vec![], vec![], None) };
+        let stage = Stage::at_once(name, lane, StageResult::Skipped { reason }, started);
         run.progress.ended(&stage);
         let _ = journal.ended(&stage);
         return stage;

@@ -112,17 +112,7 @@ mod tests {
 
     fn entry(stage: StageName, lane: Lane, result: Option<StageResult>) -> Entry {
         let at = Timestamp::UNIX_EPOCH;
-        let (facts, excerpt) = (vec![], vec![]);
-        let done = result.map(|result| Stage {
-            name: stage,
-            lane,
-            result,
-            started: at,
-            ended: at,
-            facts,
-            excerpt,
-            log: None,
-        });
+        let done = result.map(|result| Stage::at_once(stage, lane, result, at));
         Entry { at, stage, lane, event: String::new(), done }
     }
 

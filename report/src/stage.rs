@@ -184,6 +184,11 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// A stage that took no time and left no facts, no lines and no log: one that was skipped, say.
+    pub fn at_once(name: StageName, lane: Lane, result: StageResult, at: Timestamp) -> Self {
+        Self { name, lane, result, started: at, ended: at, facts: vec![], excerpt: vec![], log: None }
+    }
+
     /// Wall time in seconds, never negative even if the clock was set back.
     pub fn seconds(&self) -> f64 {
         self.ended.duration_since(self.started).as_secs_f64().max(0.0)

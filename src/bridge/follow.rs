@@ -203,20 +203,9 @@ fn again(record: &mut Record, applied: Applied, run: &Run, outcome: &Outcome, no
 /// A run that is about to be asked for.
 pub(super) fn next_run(key: &str, applied: &Applied, on: &str, attempt: u32, now: Timestamp) -> Run {
     let tip = applied.tip.get(..12).unwrap_or(&applied.tip);
-    Run {
-        // Unique: the same series on the same base may be tested again later.
-        run_key: format!("{}-{tip}-{}", key.replace('/', "-"), now.as_millisecond()),
-        id: None,
-        url: None,
-        on: on.to_owned(),
-        attempt,
-        status: String::new(),
-        asked: None,
-        started: None,
-        live: vec![],
-        pushed: None,
-        stopping: None,
-    }
+    // Unique: the same series on the same base may be tested again later.
+    let run_key = format!("{}-{tip}-{}", key.replace('/', "-"), now.as_millisecond());
+    Run::new(run_key, on, attempt)
 }
 
 fn conclude(record: &mut Record, applied: Applied, run: Run, outcome: Outcome, now: Timestamp) -> Event {

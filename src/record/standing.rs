@@ -154,20 +154,24 @@ fn archived(places: &Places, message_id: &str) -> Option<String> {
 mod tests {
     use super::*;
     use crate::listing::{Listing, SeriesKey};
-    use crate::record::state::Base;
+    use crate::record::state::{Base, Run};
 
-    fn queued(now: jiff::Timestamp) -> Record {
-        let key = SeriesKey { server: "s".into(), id: 7 };
-        let mut record = Record::new(key, Listing::sample(&[(1, "[PATCH] fix it")]), now);
-        let applied = Applied {
+    fn applied(held_back: bool) -> Applied {
+        Applied {
             base: Base { name: "t/next".into(), commit: "b".repeat(40), why: "x".into(), branch: None },
             passed_over: vec![],
             tip: "a".repeat(40),
             tree: "c".repeat(40),
             commits: vec!["a".repeat(40)],
             branch: "series/s/7".to_owned(),
-            held_back: false,
-        };
+            held_back,
+        }
+    }
+
+    fn queued(now: jiff::Timestamp) -> Record {
+        let key = SeriesKey { server: "s".into(), id: 7 };
+        let mut record = Record::new(key, Listing::sample(&[(1, "[PATCH] fix it")]), now);
+        let applied = applied(false);
         let _ = record.enter(State::Queued { applied }, "", now);
         record.tellings.insert(crate::record::Sink::Slack, crate::record::Telling::default());
         record
@@ -209,19 +213,7 @@ mod tests {
         let mut record = queued(now);
         assert_eq!(attempt(&record), 1);
         let applied = record.state.applied().unwrap().clone();
-        let run = crate::record::state::Run {
-            run_key: "k".into(),
-            id: Some(1),
-            url: None,
-            on: "p8".into(),
-            attempt: 1,
-            status: "completed".into(),
-            asked: None,
-            started: None,
-            live: vec![],
-            stopping: None,
-            pushed: None,
-        };
+        let run = Run { id: Some(1), status: "completed".into(), ..Run::new("k".into(), "p8", 1) };
         let outcome = crate::record::state::Outcome {
             passed: true,
             whose: None,
@@ -247,15 +239,7 @@ mod tests {
             Places { branches: Some("https://github.com/o/m/tree/".to_owned()), ..Places::default() };
         let mut record = Record::new(key.clone(), Listing::sample(&[(1, "[PATCH] fix it")]), now);
         for held_back in [true, false] {
-            let applied = Applied {
-                base: Base { name: "t/next".into(), commit: "b".repeat(40), why: "x".into(), branch: None },
-                passed_over: vec![],
-                tip: "a".repeat(40),
-                tree: "c".repeat(40),
-                commits: vec!["a".repeat(40)],
-                branch: "series/s/7".to_owned(),
-                held_back,
-            };
+            let applied = applied(held_back);
             let _ = record.enter(State::Queued { applied }, "", now);
             let said = notice(&record, &places, None).unwrap();
             let is_said =

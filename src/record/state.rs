@@ -217,6 +217,25 @@ pub struct Run {
     pub stopping: Option<Stopping>,
 }
 
+impl Run {
+    /// A run that was not asked for yet.
+    pub fn new(run_key: String, on: &str, attempt: u32) -> Self {
+        Self {
+            run_key,
+            id: None,
+            url: None,
+            on: on.to_owned(),
+            attempt,
+            status: String::new(),
+            asked: None,
+            started: None,
+            live: vec![],
+            pushed: None,
+            stopping: None,
+        }
+    }
+}
+
 /// A stage of a run that is at work, as GitHub shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveStage {

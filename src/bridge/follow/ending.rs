@@ -213,19 +213,7 @@ mod tests {
     #[test]
     fn a_person_who_cancels_is_told_from_githubs_own_limit() {
         let now = Timestamp::UNIX_EPOCH;
-        let run = Run {
-            run_key: String::new(),
-            id: Some(9001),
-            url: None,
-            on: "p8".to_owned(),
-            attempt: 1,
-            status: String::new(),
-            asked: None,
-            started: None,
-            live: vec![],
-            pushed: None,
-            stopping: None,
-        };
+        let run = Run { id: Some(9001), ..Run::new(String::new(), "p8", 1) };
         let somebody = cancelled(no_verdict(String::new(), now), &view("cancelled"), &run, now);
         assert_eq!(somebody.outcome.summary, "somebody cancelled run 9001 on GitHub");
         assert!(!somebody.may_pass);
